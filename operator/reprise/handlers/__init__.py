@@ -1,0 +1,2 @@
+"""Kopf glue: observe, ask `domain.lifecycle` to decide, perform. Thin.
+"""

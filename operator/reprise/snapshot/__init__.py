@@ -1,0 +1,2 @@
+"""Records an incident's observable state into files with digests, and verifies them.
+"""
