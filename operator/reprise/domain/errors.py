@@ -23,7 +23,7 @@ class RepriseError(Exception):
 
 
 class InvalidInput(RepriseError):
-    """Input that cannot be used. `problems` holds every mistake found, each a full sentence with its place."""
+    """Input that cannot be used. `problems` holds every mistake found, each with its place."""
 
     def __init__(self, problems: Sequence[str] | str) -> None:
         self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
