@@ -1,0 +1,58 @@
+# Two targets do everything: `make demo` and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SCENARIO ?= frontend-unreachable
+LIVE ?= tests/live
+
+.PHONY: help demo test test-fast test-live check format bench up down clean
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "expected Python 3.11 or newer as '$(PYTHON)'; install it or pass PYTHON=python3.x"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "expected the venv module; on Debian: apt-get install python3-venv"; exit 1; }
+	@echo "installing the Python packages that pyproject.toml pins"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## from a bare machine to a score on the screen
+	@$(BIN)/reprise up
+	@$(BIN)/reprise run --scenario $(SCENARIO) --follow
+
+test: test-fast test-live ## everything, the live tests on a real cluster included
+
+test-fast: $(STAMP) ## unit and contract tests: no cluster
+	@$(BIN)/python -m pytest tests/unit tests/contract
+
+test-live: $(STAMP) ## live tests, on the cluster that `reprise up` makes
+	@$(BIN)/reprise up
+	@$(BIN)/python -m pytest $(LIVE)
+
+check: $(STAMP) ## format, lint, types, layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: $(STAMP) ## rewrite the source as `check` wants it
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(STAMP) ## the figures of docs/benchmarks.md, on this machine
+	@$(BIN)/reprise up
+	@$(BIN)/python -m bench
+
+up: $(STAMP) ## the cluster with everything in it
+	@$(BIN)/reprise up
+
+down: $(STAMP) ## remove all that `up` made
+	@$(BIN)/reprise down
+
+clean: ## remove what make made in this folder
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -1,0 +1,36 @@
+"""Hermetic by default: a unit or contract test that reaches for a cluster, a home folder or a proxy is a bug."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+DATA = TESTS / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if (TESTS / "live") in item.path.parents:
+            item.add_marker(pytest.mark.live)
+
+
+@pytest.fixture(autouse=True)
+def no_accidental_cluster(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Point every way to a real cluster somewhere empty, unless the test is marked live."""
+    if request.node.get_closest_marker("live"):
+        return
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "no-kubeconfig"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("REPRISE_STATE", "REPRISE_CACHE"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    for name in [key for key in os.environ if key.startswith(("KUBERNETES_", "OTEL_"))]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def data() -> Path:
+    """The folder of recorded inputs."""
+    return DATA
