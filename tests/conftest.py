@@ -1,4 +1,4 @@
-"""Hermetic by default: a unit or contract test that reaches for a cluster, a home folder or a proxy is a bug."""
+"""Hermetic by default: a unit or contract test that reaches for a cluster or a home folder is a bug."""
 
 import os
 from pathlib import Path
