@@ -65,6 +65,9 @@ class Net:
             self.ip(name, "route", "add", "10.244.0.1", "dev", "eth0")
             self.ip(name, "route", "add", "default", "via", "10.244.0.1")
 
+        # Conntrack sleeps in a namespace until a rule needs it; on a node kube-proxy has woken it long before.
+        self.load(fabric.masquerading(NODES, "a"))
+
     def ns(self, name: str) -> str:
         return f"{self.prefix}-{name}"
 
@@ -300,7 +303,6 @@ def test_udp(net: Net) -> None:
 )
 def test_masquerading(net: Net, destination: str, seen: str) -> None:
     server = net.listen(destination, 8080)
-    net.load(fabric.masquerading(NODES, "a"))
 
     net.connect("web", ADDRESSES[destination], 8080)
 
