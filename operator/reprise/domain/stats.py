@@ -1,0 +1,54 @@
+"""Means with their uncertainty."""
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+RESAMPLES = 2000
+_LOW, _HIGH = 0.025, 0.975
+
+
+@dataclass(frozen=True)
+class MeanInterval:
+    """A mean of n values and its 95 % bootstrap interval. All three are None when n is 0.
+
+    With n = 1 the interval has no width: resampling one value says nothing, so read n beside it.
+    """
+
+    mean: float | None
+    n: int
+    low: float | None
+    high: float | None
+
+
+def mean_interval(values: Sequence[float], seed: int) -> MeanInterval:
+    """The mean and the percentile bootstrap interval (Efron 1979) from 2000 resamples.
+
+    The result depends on the values and the seed alone: not on their order, nor on the Python version. Of
+    `random.Random` only `random()` promises the same sequence in every version, so only it is used.
+    Raises ValueError when a value is not finite.
+    """
+    ordered = sorted(values)
+    n = len(ordered)
+    if not all(math.isfinite(value) for value in ordered):
+        raise ValueError("expected finite values, found NaN or an infinity")
+    if n == 0:
+        return MeanInterval(None, 0, None, None)
+    mean = math.fsum(ordered) / n
+    if ordered[0] == ordered[-1]:
+        return MeanInterval(ordered[0], n, ordered[0], ordered[0])
+    draw = random.Random(seed).random  # noqa: S311 - statistics, not secrets
+    means = sorted(
+        math.fsum(ordered[int(draw() * n)] for _ in range(n)) / n  # same order of draws on every version
+        for _ in range(RESAMPLES)
+    )
+    return MeanInterval(mean, n, _quantile(means, _LOW), _quantile(means, _HIGH))
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    """Linear interpolation between the two nearest values (Hyndman and Fan's type 7)."""
+    place = share * (len(ordered) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)

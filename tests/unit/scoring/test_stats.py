@@ -1,0 +1,50 @@
+"""Means and their intervals."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reprise.domain import stats
+
+
+def test_pinned_so_that_published_intervals_stay_reproducible() -> None:
+    found = stats.mean_interval([1.0, 0.0, 0.5, 1.0, 0.25], seed=7)
+    assert found.n == 5
+    assert found.mean == pytest.approx(0.55)
+    assert (found.low, found.high) == pytest.approx((0.2, 0.9))
+
+
+def test_nothing_has_no_mean() -> None:
+    assert stats.mean_interval([], seed=1) == stats.MeanInterval(None, 0, None, None)
+
+
+def test_one_value_has_no_width() -> None:
+    assert stats.mean_interval([0.5], seed=1) == stats.MeanInterval(0.5, 1, 0.5, 0.5)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_is_not_finite_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        stats.mean_interval([0.0, value], seed=1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.integers())
+def test_properties(values: list[float], seed: int) -> None:
+    found = stats.mean_interval(values, seed)
+    assert found.mean is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert min(values) <= found.low <= found.high <= max(values)
+    assert found == stats.mean_interval(values[::-1], seed), "order does not matter"
+
+
+def test_more_values_narrow_the_interval() -> None:
+    few, many = stats.mean_interval([0.0, 1.0] * 4, 3), stats.mean_interval([0.0, 1.0] * 64, 3)
+    assert few.low is not None
+    assert few.high is not None
+    assert many.low is not None
+    assert many.high is not None
+    assert many.high - many.low < few.high - few.low
