@@ -1,2 +1,1 @@
-"""Commands, progress and exit codes.
-"""
+"""Commands, progress and exit codes."""

@@ -19,8 +19,16 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "scenarios": ("reprise.cli.scenarios", "scenarios", "List, show and validate scenarios."),
     "score": ("reprise.cli.score", "score", "Score a submission against a truth file."),
     "snapshot": ("reprise.cli.snapshot", "snapshot", "Verify a recorded snapshot."),
-    "operator": ("reprise.cli.operator", "operator", "Run the operator in the foreground (development, and its image)."),
-    "gateway": ("reprise.cli.gateway", "gateway", "Run the gateway in the foreground (development, and its image)."),
+    "operator": (
+        "reprise.cli.operator",
+        "operator",
+        "Run the operator in the foreground (development, and its image).",
+    ),
+    "gateway": (
+        "reprise.cli.gateway",
+        "gateway",
+        "Run the gateway in the foreground (development, and its image).",
+    ),
 }
 
 

@@ -1,2 +1,1 @@
-"""Makes and removes the cluster: detection, pinned builds, kind, what is installed into it.
-"""
+"""Makes and removes the cluster: detection, pinned builds, kind, what is installed into it."""

@@ -1,2 +1,1 @@
-"""Kopf glue: observe, ask `domain.lifecycle` to decide, perform. Thin.
-"""
+"""Kopf glue: observe, ask `domain.lifecycle` to decide, perform. Thin."""

@@ -1,2 +1,1 @@
-"""Records an incident's observable state into files with digests, and verifies them.
-"""
+"""Records an incident's observable state into files with digests, and verifies them."""
