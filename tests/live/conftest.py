@@ -1,0 +1,122 @@
+"""Live tests: stock kubectl against the cluster that `reprise up` made."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+Kubectl = Callable[..., str]
+
+
+def state_dir() -> Path:
+    """Where `reprise up` keeps what belongs to the machine (docs/architecture.md)."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local/state")
+    return Path(os.environ.get("REPRISE_STATE") or Path(base) / "reprise")
+
+
+@pytest.fixture(scope="session")
+def kubeconfig() -> str:
+    path = os.environ.get("REPRISE_TEST_KUBECONFIG") or str(state_dir() / "kubeconfig")
+    assert Path(path).is_file(), f"expected a cluster's kubeconfig at {path}; make one with `reprise up`"
+    return path
+
+
+@pytest.fixture(scope="session")
+def kubectl(kubeconfig: str) -> Kubectl:
+    """Call stock kubectl as the cluster's administrator; returns standard output."""
+
+    def call(
+        *arguments: str, stdin: str | None = None, check: bool = True, timeout_seconds: int = 120
+    ) -> str:
+        done = subprocess.run(
+            ["kubectl", "--kubeconfig", kubeconfig, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_seconds,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"kubectl {' '.join(arguments)} failed: {done.stderr.strip()}")
+        return done.stdout if check else done.stdout + done.stderr
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def reprise(kubeconfig: str) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Call the product's own command line."""
+
+    def call(*arguments: str, timeout_seconds: int = 600) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", "from reprise.cli.main import main; main()", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_seconds,
+            env={**os.environ, "KUBECONFIG": kubeconfig},
+            cwd=ROOT,
+        )
+
+    return call
+
+
+@pytest.fixture
+def start_run(kubectl: Kubectl) -> Iterator[Callable[..., str]]:
+    """Apply a BenchmarkRun; it is deleted, and so recovered, at the end of the test."""
+    started: list[str] = []
+
+    def start(name: str, **spec: Any) -> str:
+        kubectl(
+            "delete",
+            "brun",
+            name,
+            "-n",
+            "default",
+            "--ignore-not-found",
+            "--timeout=300s",
+            timeout_seconds=310,
+        )
+        manifest = {
+            "apiVersion": "reprise.dev/v1alpha1",
+            "kind": "BenchmarkRun",
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": spec,
+        }
+        started.append(name)
+        kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+        return name
+
+    yield start
+    for name in started:
+        kubectl(
+            "delete",
+            "brun",
+            name,
+            "-n",
+            "default",
+            "--ignore-not-found",
+            "--timeout=300s",
+            timeout_seconds=310,
+        )
+
+
+def get_run(kubectl: Kubectl, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(kubectl("get", "brun", name, "-n", "default", "-o", "json"))
+    return found
+
+
+def wait_finished(kubectl: Kubectl, name: str, timeout_seconds: int = 900) -> dict[str, Any]:
+    """Wait until the condition Completed is decided either way; returns the run's status."""
+    kubectl(
+        "wait", "brun", name, "-n", "default", f"--timeout={timeout_seconds}s",
+        "--for=jsonpath={.status.completedAt}", timeout_seconds=timeout_seconds + 10,
+    )  # fmt: skip
+    status: dict[str, Any] = get_run(kubectl, name)["status"]
+    return status
