@@ -46,7 +46,7 @@ format: $(STAMP) ## rewrite the source as `check` wants it
 
 bench: $(STAMP) ## the figures of docs/benchmarks.md, on this machine
 	@$(BIN)/reprise up
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench $(ONLY)
 
 up: $(STAMP) ## the cluster with everything in it
 	@$(BIN)/reprise up
