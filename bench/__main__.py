@@ -1,4 +1,4 @@
-"""`make bench [ONLY="memory gateway"]`: prints the tables of docs/benchmarks.md, measured now on this machine."""
+"""`make bench [ONLY="memory gateway"]`: prints the tables of docs/benchmarks.md, measured on this machine."""
 
 import importlib
 import os

@@ -1,5 +1,6 @@
 """The NetworkPolicy scenario from apply to Completed, phase by phase, on a warm cluster."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -31,7 +32,7 @@ def one_run(name: str) -> dict[str, float]:
     run = json.loads(kubectl("get", "brun", name, "-o", "json"))
     moments = [(row["phase"], datetime.fromisoformat(row["startedAt"])) for row in run["status"]["phases"]]
     seconds: dict[str, float] = defaultdict(float)
-    for (phase, start), (_, end) in zip(moments, moments[1:], strict=False):
+    for (phase, start), (_, end) in itertools.pairwise(moments):
         seconds[phase] += (end - start).total_seconds()
     seconds["apply to Completed"] = (
         moments[-1][1] - datetime.fromisoformat(run["metadata"]["creationTimestamp"])
