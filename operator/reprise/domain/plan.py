@@ -1,0 +1,152 @@
+"""A whole injection, worked out and stored before anything is applied.
+
+Mutations are done once. Steps are conditions that the engine brings about and looks at again at every call,
+because controllers work on their own time: pods must be replaced, old replicas must stop serving, new ones must
+be ready. Whether a step is done is read from the cluster alone, so that a crash between any two lines loses nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from reprise.domain import errors, mutation, truth
+from reprise.domain.entities import ObjectRef
+from reprise.domain.mutation import PlannedMutation
+
+
+@dataclass(frozen=True)
+class RetireOldReplicas:
+    """No pod made from an older template of the Deployment is left serving, as a rolling update would."""
+
+    deployment: ObjectRef
+
+
+@dataclass(frozen=True)
+class RecyclePods:
+    """Every pod of the Deployment is younger than the last change of the object `after`."""
+
+    deployment: ObjectRef
+    after: ObjectRef
+
+
+@dataclass(frozen=True)
+class WaitPodsGone:
+    """The Deployment has no pod any more."""
+
+    deployment: ObjectRef
+
+
+@dataclass(frozen=True)
+class RetryCreation:
+    """The Deployment's ReplicaSet does not sit in the back-off that follows refused pods."""
+
+    deployment: ObjectRef
+
+
+@dataclass(frozen=True)
+class WaitAvailable:
+    """The Deployment has rolled out, and all of its replicas are available."""
+
+    deployment: ObjectRef
+
+
+@dataclass(frozen=True)
+class DropNewReplicaSets:
+    """The Deployment has no emptied ReplicaSet other than those of these uids and the current one."""
+
+    deployment: ObjectRef
+    known_uids: tuple[str, ...]
+
+
+Step = RetireOldReplicas | RecyclePods | WaitPodsGone | RetryCreation | WaitAvailable | DropNewReplicaSets
+_STEPS: dict[str, type[Step]] = {
+    kind.__name__: kind
+    for kind in (
+        RetireOldReplicas,
+        RecyclePods,
+        WaitPodsGone,
+        RetryCreation,
+        WaitAvailable,
+        DropNewReplicaSets,
+    )
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do to the application and how it will be undone.
+
+    settle: steps after the mutations; recover: steps after they have been taken back.
+    truth: the root causes with their declared equivalents; `Engine.truth` adds what only the cluster knows.
+    owned_causes: the Deployments whose ReplicaSets and Pods count as naming them.
+    """
+
+    scenario: str
+    namespace: str
+    seed: int
+    mutations: tuple[PlannedMutation, ...]
+    settle: tuple[Step, ...]
+    recover: tuple[Step, ...]
+    truth: truth.Truth
+    owned_causes: tuple[ObjectRef, ...] = ()
+
+
+def _ref(ref: ObjectRef) -> list[str]:
+    return [ref.api_version, ref.kind, ref.namespace, ref.name]
+
+
+def _step_to_json(step: Step) -> dict[str, Any]:
+    data: dict[str, Any] = {"step": type(step).__name__, "deployment": _ref(step.deployment)}
+    match step:
+        case RecyclePods():
+            data["after"] = _ref(step.after)
+        case DropNewReplicaSets():
+            data["known_uids"] = list(step.known_uids)
+        case RetireOldReplicas() | WaitPodsGone() | RetryCreation() | WaitAvailable():
+            pass
+        case _:
+            assert_never(step)
+    return data
+
+
+def _step_from_json(data: dict[str, Any]) -> Step:
+    deployment = ObjectRef(*data["deployment"])
+    kind = _STEPS[data["step"]]
+    if kind is RecyclePods:
+        return RecyclePods(deployment, ObjectRef(*data["after"]))
+    if kind is DropNewReplicaSets:
+        return DropNewReplicaSets(deployment, tuple(data["known_uids"]))
+    return kind(deployment)  # type: ignore[call-arg]
+
+
+def to_json(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON, with a version so that an operator of another release refuses it."""
+    return {
+        "version": 1,
+        "scenario": plan.scenario,
+        "namespace": plan.namespace,
+        "seed": plan.seed,
+        "mutations": [mutation.to_json(planned) for planned in plan.mutations],
+        "settle": [_step_to_json(step) for step in plan.settle],
+        "recover": [_step_to_json(step) for step in plan.recover],
+        "truth": truth.to_json(plan.truth),
+        "owned_causes": [_ref(ref) for ref in plan.owned_causes],
+    }
+
+
+def from_json(data: Any) -> Plan:
+    """The inverse of to_json. Raises Corrupt."""
+    try:
+        if data["version"] != 1:
+            raise errors.Corrupt(f"expected a stored plan of version 1, found version {data['version']!r}")
+        return Plan(
+            scenario=data["scenario"],
+            namespace=data["namespace"],
+            seed=data["seed"],
+            mutations=tuple(mutation.from_json(entry) for entry in data["mutations"]),
+            settle=tuple(_step_from_json(entry) for entry in data["settle"]),
+            recover=tuple(_step_from_json(entry) for entry in data["recover"]),
+            truth=truth.from_json(data["truth"]),
+            owned_causes=tuple(ObjectRef(*entry) for entry in data["owned_causes"]),
+        )
+    except (KeyError, TypeError, ValueError, errors.InvalidInput) as exc:
+        raise errors.Corrupt(f"expected a stored plan, found data that is none: {exc!r}") from exc

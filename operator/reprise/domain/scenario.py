@@ -1,0 +1,62 @@
+"""One incident as its author wrote it. The file format and its checks live in adapters.scenario_files."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reprise.domain.symptoms import Symptom
+
+
+class Injector(enum.Enum):
+    """Whether objects of the fault injector itself stay in the agent's view."""
+
+    HIDDEN = "hidden"
+    VISIBLE = "visible"
+
+
+class Difficulty(enum.Enum):
+    EASY = "easy"
+    MEDIUM = "medium"
+    HARD = "hard"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One mechanism used on one object of the application.
+
+    equivalents: further `Kind/name` or `namespace/Kind/name` that count as naming this fault's root cause.
+    """
+
+    mechanism: str
+    kind: str
+    name: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    equivalents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TruthPolicy:
+    """owned: the ReplicaSets and Pods made from a guilty pod template count as naming their Deployment."""
+
+    owned: bool = True
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """An incident. No faults makes it a control: nothing is injected and the right answer is empty."""
+
+    name: str
+    title: str
+    symptom: str
+    difficulty: Difficulty
+    tags: tuple[str, ...]
+    application: str
+    faults: tuple[Fault, ...]
+    symptoms: tuple[Symptom, ...]
+    truth_policy: TruthPolicy = TruthPolicy()
+    injector: Injector = Injector.HIDDEN
+
+    @property
+    def control(self) -> bool:
+        return not self.faults
