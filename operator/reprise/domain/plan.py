@@ -1,8 +1,9 @@
 """A whole injection, worked out and stored before anything is applied.
 
 Mutations are done once. Steps are conditions that the engine brings about and looks at again at every call,
-because controllers work on their own time: pods must be replaced, old replicas must stop serving, new ones must
-be ready. Whether a step is done is read from the cluster alone, so that a crash between any two lines loses nothing.
+because controllers work on their own time: pods must be replaced, old replicas must stop serving, new ones
+must be ready. Whether a step is done is read from the cluster alone, so that a crash between any two lines
+loses nothing.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,224 @@
+"""Faults by policy objects: who may reach a workload, and how much a namespace may use."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from reprise.domain import errors
+from reprise.domain.mutation import Create
+from reprise.domain.plan import RecyclePods, RetryCreation, WaitAvailable, WaitPodsGone
+from reprise.domain.symptoms import AlertSymptom, Symptom
+from reprise.faults import seeded, service
+from reprise.faults.mechanism import Cause, Injection, Json, Mechanism, Observed, Requirement
+
+# -- network-policy-ingress-block -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class IngressBlockParameters:
+    """name: the policy's; a plausible one by default.
+    allow: the labels of the peer that alone may come in, which no pod has; a plausible one by default."""
+
+    name: str | None = None
+    allow: Mapping[str, str] = field(default_factory=dict)
+
+
+_PEERS: tuple[tuple[str, str], ...] = (
+    ("app.kubernetes.io/component", "gateway"),
+    ("app.kubernetes.io/component", "edge"),
+    ("app.kubernetes.io/name", "ingress-nginx"),
+    ("app.kubernetes.io/name", "envoy-gateway"),
+    ("app.kubernetes.io/part-of", "ingress"),
+)
+
+
+def _plan_ingress_block(
+    target: str, params: IngressBlockParameters, seed: int, observed: Observed
+) -> Injection:
+    template = observed.get("Deployment", target)["spec"]
+    rng = seeded.chooser(seed, INGRESS_BLOCK.name, target)
+    name = params.name or seeded.pick(
+        rng,
+        [
+            f"{target}-ingress",
+            f"{target}-access",
+            f"{target}-network",
+            f"{target}-traffic",
+            f"allow-{target}",
+        ],
+        observed.all("NetworkPolicy"),
+        "name for a NetworkPolicy",
+    )
+    peer = dict(params.allow) or dict([rng.choice(_PEERS)])
+    if any(service.matches(peer, labels) for labels in service.pod_labels(observed)):
+        raise errors.InvalidInput(f"params.allow: expected labels that no pod has, found {peer}")
+    ports = [
+        {"protocol": port.get("protocol", "TCP"), "port": port["containerPort"]}
+        for container in template["template"]["spec"]["containers"]
+        for port in container.get("ports", ())
+    ]
+    # NB: an ingress rule with neither `from` nor `ports` allows everything. This one always has a `from`.
+    rule: Json = {"from": [{"podSelector": {"matchLabels": peer}}]}
+    if ports:
+        rule["ports"] = ports
+    ref = observed.ref("NetworkPolicy", name)
+    manifest: Json = {
+        "apiVersion": ref.api_version,
+        "kind": ref.kind,
+        "metadata": {"name": name, "namespace": ref.namespace},
+        "spec": {
+            "podSelector": {"matchLabels": dict(template["selector"]["matchLabels"])},
+            "policyTypes": ["Ingress"],
+            "ingress": [rule],
+        },
+    }
+    return Injection(mutations=(Create(manifest),), causes=(Cause(ref),))
+
+
+def _ingress_block_symptoms(target: str) -> tuple[Symptom, ...]:
+    return (AlertSymptom("no requests arrive", alert="NoRequestsReceived", labels={"service_name": target}),)
+
+
+INGRESS_BLOCK = Mechanism(
+    name="network-policy-ingress-block",
+    summary="A NetworkPolicy lets nobody reach a workload that others call.",
+    parameters=IngressBlockParameters,
+    targets=frozenset({"Deployment"}),
+    plan=_plan_ingress_block,
+    symptoms=_ingress_block_symptoms,
+    requires=frozenset({Requirement.NETWORK_POLICY}),
+)
+
+# -- resource-quota-insufficient --------------------------------------------------------------------
+
+_QUANTITY = re.compile(r"^(\d+(?:\.\d+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?$")
+_FACTORS = {
+    "": Decimal(1),
+    "m": Decimal("0.001"),
+    "k": Decimal(10**3),
+    "M": Decimal(10**6),
+    "G": Decimal(10**9),
+    "T": Decimal(10**12),
+    "Ki": Decimal(2**10),
+    "Mi": Decimal(2**20),
+    "Gi": Decimal(2**30),
+    "Ti": Decimal(2**40),
+}
+_COUNTED = ("pods", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory", "cpu", "memory")
+
+
+def quantity(text: str) -> Decimal:
+    """A Kubernetes quantity as a number of its base unit. Raises InvalidInput."""
+    match = _QUANTITY.match(text)
+    if not match:
+        raise errors.InvalidInput(f"expected a quantity such as 500m or 1Gi, found {text!r}")
+    return Decimal(match[1]) * _FACTORS[match[2] or ""]
+
+
+@dataclass(frozen=True)
+class QuotaParameters:
+    """hard: the quota's limits, less than the namespace uses now. name: the quota's; plausible by default."""
+
+    hard: Mapping[str, str]
+    name: str | None = None
+
+    def problems(self) -> list[str]:
+        found = [] if self.hard else ["hard: expected at least one limit, found none"]
+        for resource, text in self.hard.items():
+            if resource not in _COUNTED:
+                found.append(f"hard: expected some of: {', '.join(_COUNTED)}; found {resource!r}")
+            if not _QUANTITY.match(text):
+                found.append(f"hard.{resource}: expected a quantity such as 500m or 1Gi, found {text!r}")
+        return found
+
+
+def _plan_quota(target: str, params: QuotaParameters, seed: int, observed: Observed) -> Injection:
+    deployment = observed.get("Deployment", target)
+    if not deployment["spec"].get("replicas", 1):
+        raise errors.InvalidInput(
+            f"expected Deployment/{target} to have replicas, found 0: nothing to refuse"
+        )
+    specs = [
+        pod["spec"]
+        for pod in observed.all("Pod").values()
+        if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+    ]
+    used = {resource: sum((_use(spec, resource) for spec in specs), Decimal(0)) for resource in params.hard}
+    selector = deployment["spec"]["selector"]["matchLabels"]
+    own = [
+        pod["spec"]
+        for pod in observed.all("Pod").values()
+        if service.matches(selector, pod["metadata"].get("labels") or {})
+    ]
+    one = deployment["spec"]["template"]["spec"]
+    # The replaced pod frees what it used; what is left plus a new pod must be too much.
+    refused = [
+        resource
+        for resource, hard in params.hard.items()
+        if used[resource] - sum((_use(spec, resource) for spec in own), Decimal(0)) + _use(one, resource)
+        > quantity(hard)
+    ]
+    if not refused:
+        shown = ", ".join(f"{resource} {value.normalize():f}" for resource, value in used.items())
+        raise errors.InvalidInput(
+            f"params.hard: expected less than the namespace uses, so that a new pod of Deployment/{target} "
+            f"is refused; used now: {shown}; found {dict(params.hard)}"
+        )
+    rng = seeded.chooser(seed, QUOTA.name, target)
+    name = params.name or seeded.pick(
+        rng,
+        ["compute-resources", "namespace-limits", "team-quota", "compute-quota", "mem-cpu-limits"],
+        observed.all("ResourceQuota"),
+        "name for a ResourceQuota",
+    )
+    ref, workload = observed.ref("ResourceQuota", name), observed.ref("Deployment", target)
+    manifest: Json = {
+        "apiVersion": ref.api_version,
+        "kind": ref.kind,
+        "metadata": {"name": name, "namespace": ref.namespace},
+        "spec": {"hard": dict(params.hard)},
+    }
+    return Injection(
+        mutations=(Create(manifest),),
+        causes=(Cause(ref),),
+        settle=(RecyclePods(workload, after=ref), WaitPodsGone(workload)),
+        recover=(RetryCreation(workload), WaitAvailable(workload)),
+    )
+
+
+def _use(pod_spec: Json, resource: str) -> Decimal:
+    """What a pod counts for against a quota: the sum of its containers, or its largest init container."""
+    if resource == "pods":
+        return Decimal(1)
+    where, _, name = resource.rpartition(".")
+    return max(
+        sum((_container_use(c, where, name) for c in pod_spec["containers"]), Decimal(0)),
+        max((_container_use(c, where, name) for c in pod_spec.get("initContainers", ())), default=Decimal(0)),
+    )
+
+
+def _container_use(container: Json, where: str, name: str) -> Decimal:
+    resources = container.get("resources") or {}
+    limit = (resources.get("limits") or {}).get(name)
+    # A request that is not given takes the limit's value.
+    value = limit if where == "limits" else (resources.get("requests") or {}).get(name, limit)
+    return quantity(str(value)) if value is not None else Decimal(0)
+
+
+def _quota_symptoms(target: str) -> tuple[Symptom, ...]:
+    return (
+        AlertSymptom(
+            "replicas are missing", alert="KubeDeploymentReplicasMismatch", labels={"deployment": target}
+        ),
+    )
+
+
+QUOTA = Mechanism(
+    name="resource-quota-insufficient",
+    summary="A ResourceQuota is smaller than what the namespace uses, so that a replaced pod is refused.",
+    parameters=QuotaParameters,
+    targets=frozenset({"Deployment"}),
+    plan=_plan_quota,
+    symptoms=_quota_symptoms,
+)
