@@ -1,0 +1,3 @@
+module reprise.dev/images/pause
+
+go 1.26.0

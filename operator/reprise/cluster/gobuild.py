@@ -1,0 +1,99 @@
+"""Builds programs from the pinned Go modules below `images/go`. Checksums are verified by their go.sum."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from reprise.cluster import keys
+from reprise.cluster.store import Store
+from reprise.cluster.tools import Tools
+from reprise.domain import errors
+
+# The oldest Go that the pinned modules accept, and the one fetched through the module proxy when Go is older.
+MINIMUM_GO = (1, 26, 6)
+FETCHED_GO = "go1.26.8"
+KUBERNETES_VERSION = "v1.36.3"
+
+_STAMP = "k8s.io/component-base/version"
+_LDFLAGS = {
+    "kubernetes": (
+        f"-X {_STAMP}.gitVersion={KUBERNETES_VERSION} -X {_STAMP}.gitMajor=1 -X {_STAMP}.gitMinor=36"
+        f" -X k8s.io/client-go/pkg/version.gitVersion={KUBERNETES_VERSION}"
+    ),
+    # Kubernetes programs name their version by their own module's package
+    "metrics-server": "-X sigs.k8s.io/metrics-server/pkg/version.Version=v0.9.0",
+}
+
+
+@dataclass(frozen=True)
+class GoToolchain:
+    """Which Go compiles: `version` as in go1.26.8, `setting` the value of GOTOOLCHAIN that selects it."""
+
+    version: str
+    setting: str
+
+
+def choose_toolchain(installed: str) -> GoToolchain:
+    """The installed Go (as `go env GOVERSION` prints it) when new enough, else the pinned one."""
+    match = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", installed)
+    if match is None:
+        raise errors.Unsupported(f"expected a Go version like go1.26.8, found {installed!r}; install Go 1.26 or newer")
+    numbers = tuple(int(part or 0) for part in match.groups())
+    if numbers < (1, 21, 0):
+        raise errors.Unsupported(
+            f"expected Go 1.21 or newer (it fetches {FETCHED_GO} by itself), found {installed}; install a newer Go"
+        )
+    return GoToolchain(installed, "local") if numbers >= MINIMUM_GO else GoToolchain(FETCHED_GO, FETCHED_GO)
+
+
+def find_toolchain(tools: Tools) -> GoToolchain:
+    """Asks the installed Go. Raises NotFound or Unsupported."""
+    return choose_toolchain(
+        tools.with_env(GOTOOLCHAIN="local").run(["go", "env", "GOVERSION"], log="go").stdout.strip()
+    )
+
+
+@dataclass(frozen=True)
+class GoModule:
+    """One folder below `images/go`: the programs of its `tool` lines, or its own when it has none."""
+
+    folder: Path
+    toolchain: GoToolchain
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    def flags(self) -> list[str]:
+        """The arguments of `go build`, part of the key."""
+        return ["-trimpath", "-ldflags", f"-s -w {_LDFLAGS.get(self.name, '')}".strip()]
+
+    def key(self) -> str:
+        """Changes with the pins, the sources in the folder, the flags and the compiler."""
+        return keys.of(keys.of_tree(self.folder), *self.flags(), self.toolchain.version, "cgo=0", "amd64")
+
+    def packages(self) -> list[str]:
+        text = (self.folder / "go.mod").read_text()
+        return ["tool"] if re.search(r"^tool[ (]", text, re.MULTILINE) else ["."]
+
+    def built(self, store: Store) -> bool:
+        return store.has("go", self.name, self.key())
+
+    def ensure(self, store: Store, tools: Tools) -> Path:
+        """The folder with the programs. The compiler's own cache lets an interrupted build go on."""
+
+        def make(out: Path) -> None:
+            env = tools.with_env(
+                CGO_ENABLED="0",
+                GOFLAGS="-buildvcs=false -mod=readonly",
+                GOTOOLCHAIN=self.toolchain.setting,
+                GOWORK="off",
+            )
+            env.run(
+                ["go", "build", *self.flags(), "-o", f"{out}{os.sep}", *self.packages()],
+                log=f"go-{self.name}",
+                cwd=self.folder,
+            )
+
+        return store.ensure("go", self.name, self.key(), make)

@@ -1,0 +1,111 @@
+"""kind: the cluster's configuration, its making and its removal."""
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from reprise.cluster import paths
+from reprise.cluster.tools import Tools
+
+GATEWAY_NODE_PORT = 30443
+PREFERRED_GATEWAY_PORT = 16443
+LABEL_CLUSTER = "io.x-k8s.kind.cluster"
+LABEL_ROLE = "io.x-k8s.kind.role"
+
+_KUBELET = {
+    "kind": "KubeletConfiguration",
+    "apiVersion": "kubelet.config.k8s.io/v1beta1",
+    "cgroupDriver": "cgroupfs",
+    "failCgroupV1": False,
+    "failSwapOn": False,
+    "maxPods": 200,
+    "featureGates": {"KubeletInUserNamespace": True},
+    # metrics-server reads the kubelets within one scrape of a pod's start
+    "containerLogMaxSize": "20Mi",
+}
+
+
+def cluster_name(name: str) -> str:
+    """kind's name for our cluster. Node names begin with it and agents see them, so it says nothing about us."""
+    return "local" if name == paths.DEFAULT_NAME else f"local-{name}"
+
+
+def free_port(preferred: int) -> int:
+    """`preferred` when nobody listens there on the loopback address, else one the kernel picks."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    return preferred
+
+
+@dataclass(frozen=True)
+class KindCluster:
+    """What kind is asked for. `closed` means a node image of ours: no CNI of kind's, cgroupfs."""
+
+    name: str
+    workers: int
+    gateway_port: int
+    data: Path
+    archives: Path
+    closed: bool
+
+    def config(self) -> str:
+        """kind's YAML."""
+        mounts = [
+            {"hostPath": str(self.data), "containerPath": "/var/lib/reprise"},
+            {"hostPath": str(self.archives), "containerPath": "/kind/archives", "readOnly": True},
+        ]
+        control_plane: dict[str, object] = {
+            "role": "control-plane",
+            "extraMounts": mounts,
+            "extraPortMappings": [
+                {
+                    "containerPort": GATEWAY_NODE_PORT,
+                    "hostPort": self.gateway_port,
+                    "listenAddress": "127.0.0.1",
+                    "protocol": "TCP",
+                }
+            ],
+        }
+        workers = [{"role": "worker", "extraMounts": mounts} for _ in range(self.workers)]
+        config: dict[str, object] = {
+            "kind": "Cluster",
+            "apiVersion": "kind.x-k8s.io/v1alpha4",
+            "name": cluster_name(self.name),
+            "networking": {"apiServerAddress": "127.0.0.1"},
+            "nodes": [control_plane, *workers],
+        }
+        if self.closed:
+            config["networking"] = {
+                "apiServerAddress": "127.0.0.1",
+                "disableDefaultCNI": True,
+                "kubeProxyMode": "nftables",
+            }
+            config["kubeadmConfigPatches"] = [yaml.safe_dump(_KUBELET, sort_keys=False)]
+        dumped: str = yaml.safe_dump(config, sort_keys=False)
+        return dumped
+
+
+def create(tools: Tools, kind: Path | str, cluster: KindCluster, image: str | None, kubeconfig: Path) -> None:
+    """Create the cluster; its only kubeconfig is `kubeconfig`. What a failed creation left is kept for repair."""
+    cluster.data.mkdir(parents=True, exist_ok=True)
+    cluster.archives.mkdir(parents=True, exist_ok=True)
+    kubeconfig.parent.mkdir(parents=True, exist_ok=True)
+    temporary = kubeconfig.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    words: list[str | Path] = [kind, "create", "cluster", "--config", "-", "--kubeconfig", temporary, "--retain"]
+    tools.run([*words, *(["--image", image] if image else [])], log="kind", stdin=cluster.config())
+    temporary.chmod(0o600)
+    temporary.replace(kubeconfig)
+
+
+def delete(tools: Tools, kind: Path | str, name: str, kubeconfig: Path) -> None:
+    """Remove the cluster's containers and volumes; nothing happens when there are none."""
+    tools.run([kind, "delete", "cluster", "--name", cluster_name(name), "--kubeconfig", kubeconfig], log="kind")
