@@ -1,0 +1,48 @@
+"""`reprise snapshot`: what can be done with a recorded incident."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from reprise.snapshot import verify as verifying
+
+
+@click.group()
+def snapshot() -> None:
+    """Verify a recorded snapshot."""
+
+
+@snapshot.command(
+    epilog="""Example:
+
+\b
+  reprise snapshot verify snapshots/6f0c1d2e
+  reprise snapshot verify snapshots/6f0c1d2e -o json
+
+Exit codes: 0 whole, 1 not (every problem is listed), 2 usage."""
+)
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def verify(path: Path, output: str) -> None:
+    """Check a snapshot's manifest, timeline, files, digests and row counts."""
+    report = verifying.verify(path)
+    if output == "json":
+        document = {
+            "path": report.path,
+            "ok": report.ok,
+            "digest": report.digest,
+            "files": report.files,
+            "rows": report.rows,
+            "problems": list(report.problems),
+        }
+        click.echo(json.dumps(document, indent=2))
+    elif report.ok:
+        click.echo(f"whole: {report.files} files, {report.rows} rows, {report.digest}")
+    else:
+        for problem in report.problems:
+            click.echo(problem)
+        click.echo(f"{len(report.problems)} problems in {report.path}")
+    # NB: click hands ctx.exit() back as a value when it runs inside another program, as `main` does.
+    sys.exit(0 if report.ok else 1)

@@ -1,0 +1,105 @@
+"""`manifest.json`: what a snapshot holds, of which run, and how to tell that it is whole."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reprise.domain import errors
+
+SCHEMA_VERSION = 1
+FILE_NAME = "manifest.json"
+# In the order in which they happen. The last two are set when the file is written and later.
+TIMELINE = ("baselineAt", "injectedAt", "symptomAt", "recordedAt")
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file: path relative to the snapshot, hex digest, size, rows (lines, objects, alerts, nodes)."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something that ought to be there and is not, and why."""
+
+    signal: str
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`timeline` holds RFC 3339 UTC times under the names of `TIMELINE`, as far as they are known."""
+
+    run_uid: str
+    namespace: str
+    seed: int
+    timeline: Mapping[str, str]
+    versions: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[FileEntry, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+    def to_bytes(self) -> bytes:
+        """The file's bytes: the same for the same manifest."""
+        document = {
+            "schemaVersion": self.schema_version,
+            "run": {"uid": self.run_uid, "namespace": self.namespace},
+            "seed": self.seed,
+            "timeline": {key: self.timeline[key] for key in TIMELINE if key in self.timeline},
+            "versions": dict(sorted(self.versions.items())),
+            "settings": dict(sorted(self.settings.items())),
+            "files": [
+                {"path": f.path, "sha256": f.sha256, "bytes": f.size_bytes, "rows": f.rows}
+                for f in sorted(self.files, key=lambda f: f.path)
+            ],
+            "missing": [{"signal": m.signal, "what": m.what, "why": m.why} for m in self.missing],
+        }
+        return json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n"
+
+    @property
+    def digest(self) -> str:
+        """`sha256:<hex>` of manifest.json, and so, through the files' digests, of the whole snapshot."""
+        return "sha256:" + hashlib.sha256(self.to_bytes()).hexdigest()
+
+
+def from_bytes(data: bytes) -> Manifest:
+    """Read manifest.json. Raises Corrupt with what does not fit."""
+    try:
+        document = json.loads(data)
+        version = document["schemaVersion"]
+        if version != SCHEMA_VERSION:
+            raise errors.Corrupt(
+                f"{FILE_NAME}: expected schemaVersion {SCHEMA_VERSION}, found {version!r}; "
+                "read it with the release that wrote it, or record again"
+            )
+        return Manifest(
+            run_uid=_text(document["run"]["uid"]),
+            namespace=_text(document["run"]["namespace"]),
+            seed=int(document["seed"]),
+            timeline={str(key): _text(value) for key, value in document["timeline"].items()},
+            versions={str(key): _text(value) for key, value in document["versions"].items()},
+            settings=dict(document["settings"]),
+            files=tuple(
+                FileEntry(_text(f["path"]), _text(f["sha256"]), int(f["bytes"]), int(f["rows"]))
+                for f in document["files"]
+            ),
+            missing=tuple(
+                Missing(_text(m["signal"]), _text(m["what"]), _text(m["why"])) for m in document["missing"]
+            ),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise errors.Corrupt(f"{FILE_NAME}: expected the manifest of a snapshot, found {exc!r}") from exc
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, found {value!r}")
+    return value

@@ -1,0 +1,92 @@
+"""`metrics/`: every series of every pod and of every service, one table each, at the scrape interval."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from reprise.domain import redaction
+from reprise.snapshot.request import RecordRequest
+from reprise.snapshot.tables import Cell, attributes, text_cell
+from reprise.snapshot.traces import nanos
+
+POD_COLUMNS = ("metric_name", "timestamp", "value", "pod_name", "namespace", "tags")
+SERVICE_COLUMNS = (
+    "metric_name", "timestamp", "value", "service_name", "namespace", "bucket_le", "status_code", "tags",
+)  # fmt: skip
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+
+
+def pod_file(pod: str) -> str:
+    return f"metrics/pod_{_UNSAFE.sub('_', pod)}.tsv"
+
+
+def service_file(service: str) -> str:
+    return f"metrics/service_{_UNSAFE.sub('_', service)}.tsv"
+
+
+def pod_selector(namespace: str, pod: str) -> str:
+    """PromQL for every series of a pod."""
+    return f"{{namespace={quoted(namespace)},pod={quoted(pod)}}}"
+
+
+def service_selector(service: str) -> str:
+    """PromQL for every series that carries a service's OpenTelemetry name."""
+    return f"{{service_name={quoted(service)}}}"
+
+
+def quoted(text: str) -> str:
+    """A PromQL string."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+Point = tuple[float, float]
+Series = tuple[Mapping[str, str], Sequence[Point]]
+
+
+def pod_rows(series: Iterable[Series], request: RecordRequest, pod: str) -> list[Sequence[Cell]]:
+    """One row a sample."""
+    found: list[Sequence[Cell]] = []
+    for labels, points in _visible(series, request):
+        name, tags = _split(labels, ("pod", "namespace"))
+        found += [(name, _time(at), _value(value), pod, request.namespace, tags) for at, value in points]
+    return found
+
+
+def service_rows(series: Iterable[Series], request: RecordRequest, service: str) -> list[Sequence[Cell]]:
+    """One row a sample; the histogram's bound and the span's status have columns of their own."""
+    found: list[Sequence[Cell]] = []
+    for labels, points in _visible(series, request):
+        name, tags = _split(labels, ("service_name", "le", "status_code"))
+        bound, status = labels.get("le", ""), labels.get("status_code", "")
+        found += [
+            (name, _time(at), _value(value), text_cell(service), request.namespace, bound, status, tags)
+            for at, value in points
+        ]
+    return found
+
+
+def _visible(series: Iterable[Series], request: RecordRequest) -> Iterable[Series]:
+    view = request.view
+    return (
+        (labels, points)
+        for labels, points in series
+        if labels.get("namespace") not in view.namespaces
+        and not any(redaction.mentions(view, value) for value in labels.values())
+    )
+
+
+def _split(labels: Mapping[str, str], taken: Sequence[str]) -> tuple[str, str]:
+    rest = {key: value for key, value in labels.items() if key != "__name__" and key not in taken}
+    return labels.get("__name__", ""), attributes(rest)
+
+
+def _time(at: float) -> str:
+    return nanos(round(at * 1_000_000))
+
+
+def _value(value: float) -> str:
+    """The shortest text that reads back as the same number; Prometheus' words for what is not finite."""
+    if value != value:
+        return "NaN"
+    if value in (float("inf"), float("-inf")):
+        return "+Inf" if value > 0 else "-Inf"
+    return repr(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)

@@ -1,0 +1,252 @@
+"""Takes the snapshot: every signal of the window into one folder that appears whole or not at all.
+
+The signals are read side by side; each is written as it comes, so that what is held at once is one log, one
+batch of traces, a few pods' series. Formatting and hashing run in a thread: the recorder shares its process
+with handlers that must answer.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Awaitable, Sequence
+from pathlib import Path
+from typing import Any
+
+from reprise.adapters import kube
+from reprise.domain import errors
+from reprise.snapshot import (
+    alerts,
+    events,
+    logs,
+    manifest,
+    metrics,
+    objects,
+    tables,
+    topology,
+    traces,
+    verify,
+)
+from reprise.snapshot.request import RecordRequest, rfc3339
+from reprise.snapshot.sources import MetricSource, TraceSource
+
+PARTIAL = ".partial"
+# Reads in flight against one backend.
+PARALLEL = 4
+
+
+class _Recording:
+    """One attempt at a snapshot: the folder under construction and what has been put into it."""
+
+    def __init__(self, api: kube.Kube, root: Path, request: RecordRequest) -> None:
+        self.api = api
+        self.root = root
+        self.request = request
+        self.files: list[manifest.FileEntry] = []
+        self.missing: list[manifest.Missing] = []
+
+    def done(self, writer: tables.FileWriter) -> None:
+        self.files.append(writer.entry)
+
+    async def document(self, name: str, value: object, rows: int) -> None:
+        self.files.append(await asyncio.to_thread(tables.write_json, self.root, name, value, rows))
+
+    # -- one method a signal ----------------------------------------------------------------------
+
+    async def take_objects_and_logs(self, calls: Awaitable[traces.Calls]) -> None:
+        """Objects first: they say which pods have logs, and they are the nodes of the topology."""
+        every: list[dict[str, Any]] = []
+        read_at = rfc3339(self.request.recorded_at)
+        with tables.TableWriter(self.root, "k8s_objects_raw.tsv", objects.COLUMNS) as table:
+            async for collection in objects.read_all(self.api, self.request):
+                rows = await asyncio.to_thread(objects.rows, collection, read_at)
+                await asyncio.to_thread(table.write_rows, rows)
+                for name, document in objects.documents(collection):
+                    await self.document(name, document, len(collection.items))
+                every += collection.items
+        self.done(table)
+        pods = [obj for obj in every if obj["kind"] == "Pod"]
+        await self.take_logs(pods)
+        known_calls = await calls
+        graph = await asyncio.to_thread(topology.build, every, known_calls, self.request.namespace)
+        await self.document("topology.json", graph, len(graph["nodes"]))
+
+    async def take_logs(self, pods: Sequence[dict[str, Any]]) -> None:
+        with tables.TableWriter(self.root, logs.FILE_NAME, logs.COLUMNS) as table:
+            async for found in logs.read(self.api, self.request, pods):
+                if isinstance(found, manifest.Missing):
+                    self.missing.append(found)
+                else:
+                    rows = await asyncio.to_thread(logs.rows, found, self.request)
+                    await asyncio.to_thread(table.write_rows, rows)
+        self.done(table)
+
+    async def take_events(self) -> None:
+        with tables.TableWriter(self.root, events.FILE_NAME, events.COLUMNS) as table:
+            found = await events.read(self.api, self.request)
+            table.write_rows(events.rows(found))
+        self.done(table)
+
+    async def take_traces(self, source: TraceSource) -> traces.Calls:
+        calls = traces.Calls()
+        with tables.TableWriter(self.root, traces.FILE_NAME, traces.COLUMNS) as table:
+            async for batch in source.traces(self.request.baseline_at, self.request.recorded_at):
+
+                def write(batch: Sequence[Any] = batch) -> None:
+                    calls.add(batch)
+                    table.write_rows(traces.rows(batch, self.request))
+
+                await asyncio.to_thread(write)
+        self.done(table)
+        return calls
+
+    async def take_alerts(self, source: MetricSource) -> None:
+        now = alerts.visible(await source.alerts(), self.request)
+        history = alerts.visible(
+            await source.alert_history(self.request.baseline_at, self.request.recorded_at), self.request
+        )
+        for name, found in (
+            (alerts.file_name(self.request.recorded_at), now),
+            (alerts.HISTORY_NAME, history),
+        ):
+            await self.document(name, found, len(found))
+
+    async def take_metrics(self, source: MetricSource) -> None:
+        start, end = self.request.baseline_at, self.request.recorded_at
+        pods = await source.label_values("pod", start, end)
+        services = await source.label_values("service_name", start, end)
+        gate = asyncio.Semaphore(PARALLEL)
+        await _all(
+            *(self._pod(source, gate, pod) for pod in sorted(pods)),
+            *(self._service(source, gate, service) for service in sorted(services)),
+        )
+
+    async def _pod(self, source: MetricSource, gate: asyncio.Semaphore, pod: str) -> None:
+        query = metrics.pod_selector(self.request.namespace, pod)
+        async with gate:
+            series = await self._series(source, query)
+            rows = await asyncio.to_thread(metrics.pod_rows, series, self.request, pod)
+            await self._metric_table(metrics.pod_file(pod), metrics.POD_COLUMNS, rows)
+
+    async def _service(self, source: MetricSource, gate: asyncio.Semaphore, service: str) -> None:
+        async with gate:
+            series = await self._series(source, metrics.service_selector(service))
+            rows = await asyncio.to_thread(metrics.service_rows, series, self.request, service)
+            await self._metric_table(metrics.service_file(service), metrics.SERVICE_COLUMNS, rows)
+
+    async def _series(self, source: MetricSource, query: str) -> Sequence[metrics.Series]:
+        request = self.request
+        return await source.series(
+            query, request.baseline_at, request.recorded_at, request.scrape_interval_seconds
+        )
+
+    async def _metric_table(
+        self, name: str, columns: Sequence[str], rows: Sequence[Sequence[tables.Cell]]
+    ) -> None:
+        if not rows:
+            return  # a pod of another namespace, or one that was hidden
+
+        def write() -> tables.TableWriter:
+            with tables.TableWriter(self.root, name, columns) as table:
+                table.write_rows(rows)
+            return table
+
+        self.done(await asyncio.to_thread(write))
+
+
+async def record(
+    api: kube.Kube,
+    prometheus: MetricSource,
+    jaeger: TraceSource,
+    directory: Path | str,
+    request: RecordRequest,
+) -> manifest.Manifest:
+    """Write the snapshot of a window to `directory` and return its manifest.
+
+    Idempotent: a whole snapshot of this run is kept as it is; what an earlier process left half done is
+    thrown away. A part that cannot be had (a log that is gone) is listed as missing; a backend that does not
+    answer raises its error (Unreachable: call again). Raises Conflict when the folder holds another run's
+    snapshot, Corrupt when it holds a damaged one.
+    """
+    final = Path(directory)
+    kept = await asyncio.to_thread(_existing, final, request.run_uid)
+    if kept is not None:
+        return kept
+    partial = final.with_name(final.name + PARTIAL)
+    await asyncio.to_thread(_begin, partial)
+    recording = _Recording(api, partial, request)
+    calls: asyncio.Future[traces.Calls] = asyncio.get_running_loop().create_future()
+
+    async def traced() -> None:
+        calls.set_result(await recording.take_traces(jaeger))
+
+    await _all(
+        traced(),
+        recording.take_objects_and_logs(calls),
+        recording.take_events(),
+        recording.take_alerts(prometheus),
+        recording.take_metrics(prometheus),
+    )
+    made = manifest.Manifest(
+        run_uid=request.run_uid,
+        namespace=request.namespace,
+        seed=request.seed,
+        timeline=request.timeline,
+        versions=request.versions,
+        settings={"scrapeIntervalSeconds": request.scrape_interval_seconds, **request.settings},
+        files=tuple(sorted(recording.files, key=lambda entry: entry.path)),
+        missing=tuple(sorted(recording.missing, key=lambda gap: (gap.signal, gap.what))),
+    )
+    await asyncio.to_thread(_finish, partial, final, made)
+    return made
+
+
+async def _all(*parts: Awaitable[None]) -> None:
+    """Run side by side; when one fails the others are stopped and waited for, and its error is raised."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _existing(final: Path, run_uid: str) -> manifest.Manifest | None:
+    if not final.exists():
+        return None
+    report = verify.verify(final)
+    if not report.ok:
+        raise errors.Corrupt(
+            f"{final}: expected a whole snapshot, found: {'; '.join(report.problems[:5])}; "
+            "remove the folder to record again"
+        )
+    found = manifest.from_bytes((final / manifest.FILE_NAME).read_bytes())
+    if found.run_uid != run_uid:
+        raise errors.Conflict(f"{final}: expected run {run_uid}, found the snapshot of run {found.run_uid}")
+    return found
+
+
+def _begin(partial: Path) -> None:
+    if partial.exists():
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True)
+
+
+def _finish(partial: Path, final: Path, made: manifest.Manifest) -> None:
+    """Everything is on disk before the name appears: the rename makes the snapshot."""
+    with (partial / manifest.FILE_NAME).open("xb") as out:
+        out.write(made.to_bytes())
+        out.flush()
+        os.fsync(out.fileno())
+    for folder, _, _ in os.walk(partial):
+        _sync(Path(folder))
+    partial.rename(final)
+    _sync(final.parent)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
