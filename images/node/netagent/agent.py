@@ -54,8 +54,12 @@ class Agent:
         granting = threading.Lock()
 
         def forbidden() -> None:
-            with granting:
-                grant.grant(settings.admin_kubeconfig)
+            # All watchers are refused at once; one grant serves them all.
+            if granting.acquire(blocking=False):
+                try:
+                    grant.grant(settings.admin_kubeconfig)
+                finally:
+                    granting.release()
 
         def watch(path: str, parse: Callable[..., informer.T]) -> informer.Informer[informer.T]:
             return informer.Informer(client, path, parse, self._changed, forbidden)

@@ -147,8 +147,7 @@ class Client:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
             if response.status >= 400:
-                text = response.read(4096).decode(errors="replace")
-                raise ApiError(f"{method} {path}: {response.status} {text.strip()}", response.status)
+                raise ApiError(f"{method} {path}: {response.status} {_message(response)}", response.status)
         except (OSError, http.client.HTTPException) as error:
             raise ApiError(f"{method} {path}: {error}") from error
         return response
@@ -163,6 +162,14 @@ class _Closing:
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
+
+
+def _message(response: http.client.HTTPResponse) -> str:
+    text = response.read().decode(errors="replace").strip()
+    try:
+        return str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        return text
 
 
 def _readline(response: http.client.HTTPResponse) -> bytes:

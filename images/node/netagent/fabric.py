@@ -68,8 +68,8 @@ def masquerading(nodes: Sequence[model.Node], own: str) -> str:
 
 def _ranges(texts: Iterable[str], version: int) -> list[str]:
     networks = (ipaddress.ip_network(t) for t in texts)
-    collapsed = ipaddress.collapse_addresses(n for n in networks if n.version == version)  # type: ignore[type-var]
-    return [str(n) for n in collapsed]
+    mine = (n for n in networks if n.version == version)
+    return [str(n) for n in ipaddress.collapse_addresses(mine)]  # type: ignore[type-var]
 
 
 def _braces(elements: Sequence[str]) -> str:

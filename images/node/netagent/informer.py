@@ -13,7 +13,7 @@ from netagent import api
 
 T = TypeVar("T")
 FIRST_DELAY_SECONDS = 0.2
-LONGEST_DELAY_SECONDS = 5.0
+LONGEST_DELAY_SECONDS = 2.0
 
 log = logging.getLogger("netagent")
 

@@ -65,7 +65,8 @@ class Net:
             self.ip(name, "route", "add", "10.244.0.1", "dev", "eth0")
             self.ip(name, "route", "add", "default", "via", "10.244.0.1")
 
-        # Conntrack sleeps in a namespace until a rule needs it; on a node kube-proxy has woken it long before.
+        # Conntrack sleeps in a namespace until a rule needs it; on a node kube-proxy has woken it long
+        # before.
         self.load(fabric.masquerading(NODES, "a"))
 
     def ns(self, name: str) -> str:
