@@ -198,9 +198,11 @@ def _handler_class(routes: Sequence[Route]) -> type[BaseHTTPRequestHandler]:
 
 def serve(port: int, routes: Sequence[Route]) -> ThreadingHTTPServer:
     """A started server; `shutdown()` stops it."""
-    server = _Server(("0.0.0.0", port), _handler_class(routes))  # noqa: S104  # a pod's own address is not
-    known here threading.Thread(target=server.serve_forever, name=f"http-{port}", daemon=True).start()
-    _log.info("listens on port %d", port) return server
+    # The address of the pod is not known here, and it is the only one.
+    server = _Server(("0.0.0.0", port), _handler_class(routes))  # noqa: S104
+    threading.Thread(target=server.serve_forever, name=f"http-{port}", daemon=True).start()
+    _log.info("listens on port %d", port)
+    return server
 
 
 def serve_until_stopped(port: int, routes: Sequence[Route]) -> None:

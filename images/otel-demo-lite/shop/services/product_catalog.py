@@ -18,11 +18,10 @@ from shop.proto import demo_pb2
 _FAILING_PRODUCT = "OLJCESPC7Z"
 _TABLE = "catalog.products"
 _COLUMNS = "id, name, description, picture, price_currency_code, price_units, price_nanos, categories"
-_ALL = f"SELECT {_COLUMNS} FROM {_TABLE} ORDER BY id"  # noqa: S608
-_ONE = f"SELECT {_COLUMNS} FROM {_TABLE} WHERE id = %(id)s"  # noqa: S608
-_SEARCH = (
-    f"SELECT {_COLUMNS} FROM {_TABLE} WHERE name ILIKE %(like)s OR description ILIKE %(like)s ORDER BY id"  #
-    noqa: S608
+_SELECT = f"SELECT {_COLUMNS} FROM {_TABLE}"  # noqa: S608  # both are constants
+_ALL = f"{_SELECT} ORDER BY id"
+_ONE = f"{_SELECT} WHERE id = %(id)s"
+_SEARCH = f"{_SELECT} WHERE name ILIKE %(like)s OR description ILIKE %(like)s ORDER BY id"
 
 _log = logging.getLogger(__name__)
 

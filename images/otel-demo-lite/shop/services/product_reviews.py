@@ -13,8 +13,9 @@ from shop import database, process, rpc, telemetry, web
 from shop.proto import demo_pb2
 
 _TABLE = "reviews.productreviews"
-_REVIEWS = f"SELECT username, description, score FROM {_TABLE} WHERE product_id = %(id)s ORDER BY id"  # noqa:
-S608 _AVERAGE = f"SELECT avg(score) FROM {_TABLE} WHERE product_id = %(id)s"  # noqa: S608
+_OF_PRODUCT = f"FROM {_TABLE} WHERE product_id = %(id)s"
+_REVIEWS = f"SELECT username, description, score {_OF_PRODUCT} ORDER BY id"
+_AVERAGE = f"SELECT avg(score) {_OF_PRODUCT}"
 
 _log = logging.getLogger(__name__)
 
