@@ -1,0 +1,126 @@
+"""AgentAttempt: wire types and their conversion to `domain.attempt`. Checked against its CRD by a test."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import Field
+
+from reprise.adapters.wire import model
+from reprise.adapters.wire.model import Model, Time
+from reprise.domain import attempt as attempts
+from reprise.domain import run as runs
+from reprise.domain.budget import Phase
+
+KIND = "AgentAttempt"
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class RunRef(Model):
+    name: Annotated[str, Field(max_length=253)]
+    uid: Annotated[str, Field(max_length=64)]
+
+
+class Agent(Model):
+    kind: Literal["triage", "external"]
+    image: Annotated[str, Field(max_length=512)] = ""
+
+
+class Application(Model):
+    namespace: Annotated[str, Field(max_length=63)]
+
+
+class Window(Model):
+    start: Time
+
+
+class Budgets(Model):
+    wall_clock_seconds: Annotated[int, Field(ge=1)]
+    requests: Annotated[int, Field(ge=1)]
+
+
+class Verdict(Model):
+    phase: Literal["Scored", "TurnsExhausted", "TimedOut", "LoopStopped", "AgentFailed", "InfraFailed"]
+    reason: Annotated[str, Field(max_length=1024)]
+    decided_at: Time
+    score: Share | None = None
+    precision: Share | None = None
+    recall: Share | None = None
+    f1: Share | None = None
+
+
+class Spec(Model):
+    run: RunRef
+    index: Annotated[int, Field(ge=1)]
+    agent: Agent
+    token_sha256: Annotated[str, Field(alias="tokenSha256", max_length=64, pattern=r"^[0-9a-f]{64}$")]
+    application: Application
+    window: Window
+    budgets: Budgets
+    injector: Literal["hidden", "visible"]
+    start_by: Time | None = None
+    verdict: Verdict | None = None
+
+
+class Submission(Model):
+    entities: Annotated[tuple[Annotated[str, Field(max_length=600)], ...], Field(max_length=200)]
+
+
+class Status(Model):
+    phase: (
+        Literal[
+            "Pending", "Running", "Submitted", "Scored", "TurnsExhausted", "TimedOut", "LoopStopped",
+            "AgentFailed", "InfraFailed",
+        ]
+        | None
+    ) = None  # fmt: skip
+    started_at: Time | None = None
+    submitted_at: Time | None = None
+    ended_at: Time | None = None
+    requests: int | None = None
+    denied: int | None = None
+    submission: Submission | None = None
+    message: str | None = None
+
+
+def from_object(obj: Mapping[str, Any], job: attempts.Job) -> attempts.Attempt:
+    """Read an attempt together with what became of its Job. Raises InvalidInput with every problem."""
+    meta = obj["metadata"]
+    try:
+        spec = Spec.model_validate(obj.get("spec") or {})
+        status = Status.model_validate(obj.get("status") or {})
+    except pydantic.ValidationError as exc:
+        raise model.problems(exc, f"{KIND} {meta.get('namespace', '')}/{meta.get('name', '')}") from exc
+    created = model.parse_time(meta["creationTimestamp"])
+    return attempts.Attempt(
+        index=spec.index,
+        name=meta["name"],
+        uid=meta["uid"],
+        kind=runs.AgentKind(spec.agent.kind),
+        created_at=created,
+        start_by=spec.start_by or created,
+        wall_clock_seconds=spec.budgets.wall_clock_seconds,
+        phase=Phase(status.phase or "Pending"),
+        message=status.message or "",
+        started_at=status.started_at,
+        submitted_at=status.submitted_at,
+        ended_at=status.ended_at,
+        requests=status.requests or 0,
+        submission=status.submission.entities if status.submission else None,
+        verdict=_verdict(spec.verdict),
+        job=job,
+    )
+
+
+def verdict_to_wire(verdict: attempts.Verdict) -> dict[str, Any]:
+    """`spec.verdict` as JSON values."""
+    wire = Verdict.model_validate(
+        {**vars(verdict), "phase": str(verdict.phase), "reason": verdict.reason[:1024]}
+    )
+    return model.to_wire(wire)
+
+
+def _verdict(wire: Verdict | None) -> attempts.Verdict | None:
+    if wire is None:
+        return None
+    return attempts.Verdict(**{**wire.model_dump(), "phase": Phase(wire.phase)})

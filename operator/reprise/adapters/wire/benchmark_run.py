@@ -1,0 +1,283 @@
+"""BenchmarkRun: wire types and their conversion to `domain.run` and back. Checked against its CRD by a test."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import Field
+
+from reprise.adapters.wire import model
+from reprise.adapters.wire.model import Model, Time
+from reprise.domain import run as runs
+from reprise.domain import run_status as statuses
+
+KIND = "BenchmarkRun"
+FINALIZER = "reprise.dev/recovery"
+Name = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+Seconds = Annotated[int, Field(ge=5, le=86400)]
+
+
+class Application(Model):
+    name: Name = "otel-demo"
+    namespace: Name = "otel-demo"
+
+
+class Agent(Model):
+    kind: Literal["triage", "external", "none"] = "triage"
+    image: Annotated[str, Field(max_length=512)] = ""
+    parallelism: Annotated[int, Field(ge=1, le=20)] = 1
+
+
+class Budgets(Model):
+    wall_clock_seconds: Annotated[int, Field(ge=10, le=86400)] = 600
+    requests: Annotated[int, Field(ge=1, le=1000000)] = 2000
+
+
+class Gates(Model):
+    baseline_window_seconds: Annotated[int, Field(ge=5, le=3600)] = 20
+    baseline_timeout_seconds: Seconds = 300
+    deploy_timeout_seconds: Seconds = 600
+    symptom_timeout_seconds: Seconds = 180
+    recovery_timeout_seconds: Seconds = 300
+    record_timeout_seconds: Seconds = 180
+
+
+class SnapshotSpec(Model):
+    enabled: bool = True
+
+
+class Spec(Model):
+    scenario: Name
+    application: Application = Application()
+    repeats: Annotated[int, Field(ge=1, le=runs.MAX_REPEATS)] = 1
+    seed: Annotated[int, Field(ge=0, le=4294967295)] = 0
+    agent: Agent = Agent()
+    budgets: Budgets = Budgets()
+    gates: Gates = Gates()
+    snapshot: SnapshotSpec = SnapshotSpec()
+
+
+class PhaseStart(Model):
+    phase: str
+    started_at: Time
+
+
+class Timeline(Model):
+    baseline_at: Time | None = None
+    injected_at: Time | None = None
+    symptom_at: Time | None = None
+    recorded_at: Time | None = None
+    recovered_at: Time | None = None
+
+
+class Evidence(Model):
+    symptom: str
+    seen_at: Time
+    evidence: str
+
+
+class Injection(Model):
+    planned: int
+    applied: int
+    inverted: int
+
+
+class Snapshot(Model):
+    path: str
+    digest: str
+    files: int
+
+
+class Attempt(Model):
+    index: int
+    name: str
+    uid: str
+    phase: str
+    reason: str | None = None
+    score: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    f1: float | None = None
+    requests: int | None = None
+    wall_clock_seconds: float | None = None
+
+
+class Score(Model):
+    mean: float | None = None
+    n: int
+    low: float | None = None
+    high: float | None = None
+    unscored: int
+
+
+class Drift(Model):
+    checked_at: Time
+    differences: tuple[str, ...]
+
+
+class Ending(Model):
+    phase: Literal["Completed", "Invalid", "Failed"]
+    reason: str
+    message: str
+
+
+class Condition(Model):
+    type: Literal[
+        "Queued", "Deployed", "BaselineHealthy", "Injected", "SymptomObserved", "Recorded", "Attempted",
+        "Recovered", "Completed",
+    ]  # fmt: skip
+    status: Literal["True", "False"]
+    reason: str
+    message: str
+    last_transition_time: Time
+
+
+class Status(Model):
+    phase: (
+        Literal[
+            "Pending", "Deploying", "Baseline", "Injecting", "Manifesting", "Recording", "Attempting",
+            "Recovering", "Completed", "Invalid", "Failed",
+        ]
+        | None
+    ) = None  # fmt: skip
+    reason: str | None = None
+    message: str | None = None
+    phase_started_at: Time | None = None
+    started_at: Time | None = None
+    completed_at: Time | None = None
+    observed_generation: int | None = None
+    application_digest: str | None = None
+    phases: tuple[PhaseStart, ...] | None = None
+    timeline: Timeline | None = None
+    evidence: tuple[Evidence, ...] | None = None
+    injection: Injection | None = None
+    snapshot: Snapshot | None = None
+    attempts: tuple[Attempt, ...] | None = None
+    score: Score | None = None
+    score_text: str | None = None
+    drift: Drift | None = None
+    ending: Ending | None = None
+    conditions: tuple[Condition, ...] | None = None
+
+
+def from_object(obj: Mapping[str, Any]) -> runs.Run:
+    """Read a run as the API server returns it. Raises InvalidInput with every problem."""
+    meta = obj["metadata"]
+    what = f"{KIND} {meta.get('namespace', '')}/{meta.get('name', '')}"
+    try:
+        spec = Spec.model_validate(obj.get("spec") or {})
+        status = Status.model_validate(obj.get("status") or {})
+    except pydantic.ValidationError as exc:
+        raise model.problems(exc, what) from exc
+    return runs.Run(
+        ref=ref_of(obj),
+        created_at=model.parse_time(meta["creationTimestamp"]),
+        generation=meta.get("generation", 0),
+        deleting="deletionTimestamp" in meta,
+        guarded=FINALIZER in (meta.get("finalizers") or ()),
+        spec=spec_from_wire(spec),
+        status=status_from_wire(status),
+    )
+
+
+def ref_of(obj: Mapping[str, Any]) -> runs.RunRef:
+    """Which run an object is, without looking at its spec."""
+    meta = obj["metadata"]
+    return runs.RunRef(meta["namespace"], meta["name"], meta["uid"])
+
+
+def spec_from_wire(wire: Spec) -> runs.RunSpec:
+    return runs.RunSpec(
+        scenario=wire.scenario,
+        application=runs.Application(wire.application.name, wire.application.namespace),
+        repeats=wire.repeats,
+        seed=wire.seed,
+        agent=runs.Agent(runs.AgentKind(wire.agent.kind), wire.agent.image, wire.agent.parallelism),
+        budgets=runs.Budgets(wire.budgets.wall_clock_seconds, wire.budgets.requests),
+        gates=runs.Gates(**wire.gates.model_dump()),
+        snapshot_enabled=wire.snapshot.enabled,
+    )
+
+
+def status_from_wire(wire: Status) -> statuses.RunStatus:
+    """The status as values; what is missing takes its default."""
+    if wire.phase is None:
+        return statuses.RunStatus()
+    return statuses.RunStatus(
+        phase=statuses.Phase(wire.phase),
+        reason=wire.reason or "",
+        message=wire.message or "",
+        phase_started_at=wire.phase_started_at,
+        started_at=wire.started_at,
+        completed_at=wire.completed_at,
+        observed_generation=wire.observed_generation or 0,
+        application_digest=wire.application_digest or "",
+        phases=tuple(
+            statuses.PhaseStart(statuses.Phase(item.phase), item.started_at) for item in wire.phases or ()
+        ),
+        timeline=statuses.Timeline(**wire.timeline.model_dump()) if wire.timeline else statuses.Timeline(),
+        evidence=tuple(statuses.Evidence(**item.model_dump()) for item in wire.evidence or ()),
+        injection=statuses.Injection(**wire.injection.model_dump()) if wire.injection else None,
+        snapshot=statuses.Snapshot(**wire.snapshot.model_dump()) if wire.snapshot else None,
+        attempts=tuple(
+            statuses.AttemptSummary(**item.model_dump(exclude_none=True)) for item in wire.attempts or ()
+        ),
+        score=statuses.ScoreSummary(**wire.score.model_dump()) if wire.score else None,
+        drift=statuses.Drift(wire.drift.checked_at, wire.drift.differences) if wire.drift else None,
+        ending=statuses.Ending(statuses.Phase(wire.ending.phase), wire.ending.reason, wire.ending.message)
+        if wire.ending
+        else None,
+        conditions=tuple(
+            statuses.Condition(
+                statuses.ConditionType(item.type),
+                item.status == "True",
+                item.reason,
+                item.message,
+                item.last_transition_time,
+            )
+            for item in wire.conditions or ()
+        ),
+    )
+
+
+def status_to_wire(status: statuses.RunStatus) -> dict[str, Any]:
+    """The status as JSON values, without empty parts. The inverse of `status_from_wire` to the millisecond."""
+    score = status.score
+    wire = Status.model_validate(
+        {
+            "phase": str(status.phase),
+            "reason": status.reason or None,
+            "message": status.message or None,
+            "phase_started_at": status.phase_started_at,
+            "started_at": status.started_at,
+            "completed_at": status.completed_at,
+            "observed_generation": status.observed_generation or None,
+            "application_digest": status.application_digest or None,
+            "phases": tuple(vars(item) for item in status.phases) or None,
+            "timeline": vars(status.timeline) if status.timeline != statuses.Timeline() else None,
+            "evidence": tuple(vars(item) for item in status.evidence) or None,
+            "injection": vars(status.injection) if status.injection else None,
+            "snapshot": vars(status.snapshot) if status.snapshot else None,
+            "attempts": tuple(vars(item) for item in status.attempts) or None,
+            "score": vars(score) if score else None,
+            "score_text": score_text(score) if score else None,
+            "drift": vars(status.drift) if status.drift else None,
+            "ending": vars(status.ending) if status.ending else None,
+            "conditions": tuple(
+                {**vars(item), "status": "True" if item.status else "False"} for item in status.conditions
+            )
+            or None,
+        }
+    )
+    return model.to_wire(wire)
+
+
+def score_text(score: statuses.ScoreSummary) -> str:
+    """The score for a printer column: `0.83 [0.50, 1.00] n=3`."""
+    if score.mean is None or score.low is None or score.high is None:
+        return f"- n=0 unscored={score.unscored}"
+    text = f"{score.mean:.2f}"
+    if score.n > 1:
+        text += f" [{score.low:.2f}, {score.high:.2f}]"
+    text += f" n={score.n}"
+    return text + (f" unscored={score.unscored}" if score.unscored else "")

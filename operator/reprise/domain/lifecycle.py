@@ -1,0 +1,443 @@
+"""The life of a run as one pure function: what is known, and the time, to what happens next.
+
+`decide` never waits and never fails. Its answer is carried out in this order: the status is written, then
+the actions are performed and their outcomes folded into what is known, then it is asked again; it is asked
+until it has nothing more to do for now. The process may die between any two of these: every action may be
+repeated, and nothing is changed in the application before the status says that this phase has begun.
+
+While agents may still work, messages hold numbers and workload states only. Names of what was changed would
+be the answer; they appear when the run is over.
+"""
+
+import dataclasses
+import datetime as dt
+from dataclasses import dataclass
+from typing import assert_never
+
+from reprise.domain import attempting, observed
+from reprise.domain.observed import Observed
+from reprise.domain.run import Run
+from reprise.domain.run_status import (
+    ConditionType,
+    Drift,
+    Ending,
+    Evidence,
+    Injection,
+    Phase,
+    RunStatus,
+)
+
+# Injecting has no gate of its own in the spec: applying takes seconds or does not work.
+INJECT_TIMEOUT_SECONDS = 180
+
+# The condition that becomes True when a phase is left well, and False when the run fails in it.
+GATE_OF = {
+    Phase.DEPLOYING: ConditionType.DEPLOYED,
+    Phase.BASELINE: ConditionType.BASELINE_HEALTHY,
+    Phase.INJECTING: ConditionType.INJECTED,
+    Phase.MANIFESTING: ConditionType.SYMPTOM_OBSERVED,
+    Phase.RECORDING: ConditionType.RECORDED,
+    Phase.ATTEMPTING: ConditionType.ATTEMPTED,
+    Phase.RECOVERING: ConditionType.RECOVERED,
+}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`status` is written when it differs, then `actions` are performed. `finished`: deletion may go on."""
+
+    status: RunStatus
+    actions: tuple[observed.Action, ...] = ()
+    finished: bool = False
+
+
+def decide(run: Run, seen: Observed, now: dt.datetime) -> Decision:
+    """What happens next to this run. Total: every phase and every observation has an answer."""
+    if run.status.phase_started_at is None:
+        begun = dataclasses.replace(run.status, started_at=now, observed_generation=run.generation)
+        return Decision(begun.enter(Phase.PENDING, now))
+    if run.deleting:
+        return _deleting(run, seen, now)
+    match run.status.phase:
+        case Phase.PENDING:
+            return _pending(run, seen, now)
+        case Phase.DEPLOYING:
+            return _deploying(run, seen, now)
+        case Phase.BASELINE:
+            return _baseline(run, seen, now)
+        case Phase.INJECTING:
+            return _injecting(run, seen, now)
+        case Phase.MANIFESTING:
+            return _manifesting(run, seen, now)
+        case Phase.RECORDING:
+            return _recording(run, seen, now)
+        case Phase.ATTEMPTING:
+            return _attempting(run, seen, now)
+        case Phase.RECOVERING:
+            return _recovering(run, seen, now)
+        case Phase.COMPLETED | Phase.INVALID | Phase.FAILED:
+            return Decision(run.status)
+        case _:
+            assert_never(run.status.phase)
+
+
+def deadline(run: Run) -> dt.datetime | None:
+    """When the run's phase is given up, None for a phase that no gate bounds."""
+    gates = run.spec.gates
+    match run.status.phase:
+        case Phase.DEPLOYING:
+            seconds = gates.deploy_timeout_seconds
+        case Phase.BASELINE:
+            seconds = gates.baseline_timeout_seconds
+        case Phase.INJECTING:
+            seconds = INJECT_TIMEOUT_SECONDS
+        case Phase.MANIFESTING:
+            seconds = gates.symptom_timeout_seconds
+        case Phase.RECORDING:
+            seconds = gates.record_timeout_seconds
+        case Phase.RECOVERING:
+            seconds = gates.recovery_timeout_seconds
+        case Phase.PENDING | Phase.ATTEMPTING | Phase.COMPLETED | Phase.INVALID | Phase.FAILED:
+            return None
+        case _:
+            assert_never(run.status.phase)
+    if run.status.phase_started_at is None:
+        return None
+    return run.status.phase_started_at + dt.timedelta(seconds=seconds)
+
+
+# -- phases ------------------------------------------------------------
+
+
+def _pending(run: Run, seen: Observed, now: dt.datetime) -> Decision:
+    if seen.problem:
+        return _after_problem(run, seen.problem, now)
+    if run.ref.namespace == run.spec.application.namespace:
+        return _fail(
+            run,
+            "NamespaceNotAllowed",
+            f"expected a namespace other than the application's, found {run.ref.namespace}; "
+            "agents can read that one: apply the run elsewhere",
+            now,
+        )
+    if not seen.scenario_known:
+        known = ", ".join(seen.scenarios) or "none"
+        return _fail(run, "UnknownScenario", f"expected one of: {known}; found {run.spec.scenario!r}", now)
+    if seen.ahead:
+        return Decision(_queued(run, seen.ahead, now))
+    if seen.lock_holder is None:
+        return Decision(run.status, (observed.AcquireLock(),))
+    if seen.lock_holder != run.ref.uid:
+        return Decision(_queued(run, f"the run with uid {seen.lock_holder}", now))
+    status = run.status
+    if status.condition(ConditionType.QUEUED):
+        status = status.with_condition(ConditionType.QUEUED, False, "Started", "", now)
+    return Decision(status.enter(Phase.DEPLOYING, now))
+
+
+def _deploying(run: Run, seen: Observed, now: dt.datetime) -> Decision:
+    if seen.problem:
+        return _after_problem(run, seen.problem, now)
+    digest = seen.manifests_digest
+    if digest is not None and run.status.application_digest != digest:
+        if seen.applied_digest != digest:
+            return Decision(run.status, (observed.ApplyApplication(),))
+        # Written only after it was applied: a crash in between applies it again, which changes nothing.
+        # Availability is judged at the next look, after the controllers had a chance to see the change.
+        return Decision(dataclasses.replace(run.status, application_digest=digest))
+    application = seen.application or observed.Application(0)
+    if application.available:
+        status = _gate_passed(run.status, "Available", f"{application.workloads} workloads available", now)
+        return Decision(status.enter(Phase.BASELINE, now))
+    message = "; ".join(application.waiting) or (
+        f"expected workloads in namespace {run.spec.application.namespace}, found none; "
+        "`reprise up` provides their manifests"
+    )
+    if _expired(run, now):
+        return _fail(run, "ApplicationNotAvailable", message, now)
+    return Decision(_waiting(run.status, "WaitingForWorkloads", message))
+
+
+def _baseline(run: Run, seen: Observed, now: dt.datetime) -> Decision:
+    if seen.problem:
+        return _after_problem(run, seen.problem, now)
+    application = seen.application or observed.Application(0)
+    load = seen.load or observed.Load(False)
+    if not application.available:
+        reason, message = "ApplicationNotAvailable", "; ".join(application.waiting) or "no workloads"
+    elif load.alerts:
+        reason = "AlertsFiring"
+        message = f"fired within the last {run.spec.gates.baseline_window_seconds} s: " + ", ".join(
+            load.alerts
+        )
+    elif not load.flowing:
+        reason, message = "NoLoad", load.detail or "expected requests to be served, found none"
+    elif not seen.baseline_saved:
+        return Decision(run.status, (observed.SaveBaseline(),))
+    else:
+        timeline = dataclasses.replace(run.status.timeline, baseline_at=now)
+        status = dataclasses.replace(run.status, timeline=timeline)
+        status = _gate_passed(status, "HealthyAndQuiet", load.detail, now)
+        return Decision(status.enter(Phase.INJECTING, now))
+    if _expired(run, now):
+        return _fail(run, reason, message, now)
+    return Decision(_waiting(run.status, reason, message))
+
+
+def _injecting(run: Run, seen: Observed, now: dt.datetime) -> Decision:
+    if seen.problem:
+        # Before the plan is stored nothing can have been changed, so there is nothing to recover.
+        return _after_problem(run, seen.problem, now, injected=seen.plan_saved)
+    if not run.guarded:
+        return Decision(_waiting(run.status, "WaitingForFinalizer", "nothing is changed before it is there"))
+    if seen.lock_holder is None:
+        return Decision(run.status, (observed.AcquireLock(),))
+    if seen.lock_holder != run.ref.uid:
+        message = f"expected to hold the application, found uid {seen.lock_holder}"
+        return _fail(run, "LockLost", message, now, injected=seen.plan_saved)
+    if not seen.plan_saved:
+        return Decision(run.status, (observed.SavePlan(),))
+    if run.status.timeline.injected_at is None:
+        timeline = dataclasses.replace(run.status.timeline, injected_at=now)
+        return Decision(dataclasses.replace(run.status, timeline=timeline), (observed.ApplyFaults(),))
+    if seen.changes is None:
+        return Decision(run.status, (observed.ApplyFaults(),))
+    changes = seen.changes
+    status = dataclasses.replace(run.status, injection=Injection(changes.total, changes.done))
+    text = f"{changes.done} of {changes.total} changes in place"
+    if changes.settled and not seen.truth_saved:
+        return Decision(status, (observed.SaveTruth(),))
+    if changes.settled:
+        return Decision(_gate_passed(status, "Applied", text, now).enter(Phase.MANIFESTING, now))
+    if _expired(run, now):
+        return _fail(dataclasses.replace(run, status=status), "InjectionIncomplete", text, now)
+    return Decision(_waiting(status, "Applying", text))
+
+
+def _manifesting(run: Run, seen: Observed, now: dt.datetime) -> Decision:
+    if seen.problem:
+        return _after_problem(run, seen.problem, now)
+    readings = seen.readings or ()
+    known = {item.symptom for item in run.status.evidence}
+    fresh = tuple(
+        Evidence(item.symptom, item.seen_at, item.evidence)
+        for item in readings
+        if item.seen and item.symptom not in known
+    )
+    status = dataclasses.replace(run.status, evidence=(*run.status.evidence, *fresh)) if fresh else run.status
+    have = {item.symptom for item in status.evidence}
+    missing = [item.symptom for item in readings if item.required and item.symptom not in have]
+    if seen.readings is not None and not missing:
+        timeline = dataclasses.replace(status.timeline, symptom_at=now)
+        status = dataclasses.replace(status, timeline=timeline)
+        text = f"{len(have)} of {len(readings)} symptoms seen"
+        status = _gate_passed(status, "Seen" if readings else "NoneExpected", text, now)
+        after = Phase.RECORDING if run.spec.snapshot_enabled else Phase.ATTEMPTING
+        return Decision(status.enter(after, now))
+    text = f"{len(have)} of {len(readings)} symptoms seen; not seen: {', '.join(missing)}"
+    if _expired(run, now):
+        return _fail(dataclasses.replace(run, status=status), "SymptomNotSeen", text, now)
+    return Decision(_waiting(status, "WaitingForSymptoms", text))
+
+
+def _recording(run: Run, seen: Observed, now: dt.datetime) -> Decision:
+    if seen.problem:
+        return _after_problem(run, seen.problem, now)
+    if seen.snapshot is None:
+        return Decision(run.status, (observed.RecordSnapshot(),))
+    timeline = dataclasses.replace(run.status.timeline, recorded_at=now)
+    status = dataclasses.replace(run.status, timeline=timeline, snapshot=seen.snapshot)
+    status = _gate_passed(status, "Verified", f"{seen.snapshot.files} files", now)
+    return Decision(status.enter(Phase.ATTEMPTING, now))
+
+
+def _attempting(run: Run, seen: Observed, now: dt.datetime) -> Decision:
+    if seen.problem:
+        return _after_problem(run, seen.problem, now)
+    attempts = seen.attempts or ()
+    status = dataclasses.replace(run.status, attempts=attempting.summaries(attempts))
+    work = attempting.next_work(run.spec, attempts, now)
+    if work.actions:
+        return Decision(status, work.actions)
+    if not work.over:
+        return Decision(_waiting(status, "AgentsWork", work.message))
+    if seen.score is None:
+        return Decision(status, (observed.Summarise(work.scores, work.unscored),))
+    status = dataclasses.replace(status, score=seen.score)
+    if work.give_up:
+        return _fail(dataclasses.replace(run, status=status), "AttemptsFailed", work.message, now)
+    status = _gate_passed(status, "Over", work.message, now)
+    ending = Ending(Phase.COMPLETED, "Recovered", work.message)
+    return Decision(dataclasses.replace(status, ending=ending).enter(Phase.RECOVERING, now))
+
+
+def _recovering(run: Run, seen: Observed, now: dt.datetime) -> Decision:
+    status = run.status
+    if seen.attempts is not None:
+        status = dataclasses.replace(status, attempts=attempting.summaries(seen.attempts))
+        run = dataclasses.replace(run, status=status)
+    if seen.problem:
+        if _expired(run, now):
+            return _recovery_failed(run, (f"{seen.problem.reason}: {seen.problem.message}",), now)
+        # Every problem is worth another try here: giving up would leave a fault behind.
+        return Decision(_waiting(run.status, seen.problem.reason, "recovery is tried again"))
+    stop = attempting.stop_all(seen.attempts or (), now)
+    if stop:
+        return Decision(status, stop)
+    if seen.plan_saved and seen.changes is None:
+        return Decision(status, (observed.RevertFaults(),))
+    if seen.changes is not None:
+        changes = seen.changes
+        before = status.injection or Injection()
+        injection = Injection(max(before.planned, changes.total), before.applied, changes.done)
+        status = dataclasses.replace(status, injection=injection)
+        run = dataclasses.replace(run, status=status)
+        if not changes.settled:
+            text = f"{changes.done} of {changes.total} changes taken back"
+            if _expired(run, now):
+                return _recovery_failed(run, (*changes.conflicts, *changes.waiting_for), now)
+            return Decision(_waiting(status, "TakingBack", text))
+        if changes.conflicts:
+            return _recovery_failed(run, changes.conflicts, now)
+    return _recovered(run, seen, now)
+
+
+def _recovered(run: Run, seen: Observed, now: dt.datetime) -> Decision:
+    """Every change is taken back; the application must show it."""
+    unhealthy = _unhealthy(seen)
+    if unhealthy and not run.deleting:
+        if _expired(run, now):
+            return _recovery_failed(run, unhealthy, now)
+        return Decision(_waiting(run.status, "WaitingForHealth", "; ".join(unhealthy)))
+    if seen.baseline_saved and seen.drift is None:
+        return Decision(run.status, (observed.CheckDrift(),))
+    differences = seen.drift or ()
+    if differences and not run.deleting and not _expired(run, now):
+        # Controllers may still be settling (a pod that terminates, an endpoint that follows).
+        return Decision(_waiting(run.status, "WaitingForDrift", f"{len(differences)} differences"))
+    timeline = dataclasses.replace(run.status.timeline, recovered_at=now)
+    drift = Drift(now, differences) if seen.baseline_saved else None
+    status = dataclasses.replace(run.status, timeline=timeline, drift=drift)
+    text = f"{len(differences)} differences to the state before; see status.drift" if differences else ""
+    status = status.with_condition(
+        ConditionType.RECOVERED, True, "Drift" if differences else "NoDrift", text, now
+    )
+    ending = status.ending or Ending(Phase.INVALID, "Unknown", "")
+    return _finish(dataclasses.replace(run, status=status), ending, now)
+
+
+def _deleting(run: Run, seen: Observed, now: dt.datetime) -> Decision:
+    """Recover first, whatever phase it is in; then remove what the run made, then let go."""
+    phase = run.status.phase
+    match phase:
+        case Phase.INJECTING | Phase.MANIFESTING | Phase.RECORDING | Phase.ATTEMPTING:
+            ending = Ending(Phase.INVALID, "Deleted", f"deleted during {phase}")
+            return Decision(dataclasses.replace(run.status, ending=ending).enter(Phase.RECOVERING, now))
+        case Phase.FAILED:
+            ending = Ending(Phase.INVALID, "Deleted", "deleted after it had failed")
+            return Decision(dataclasses.replace(run.status, ending=ending).enter(Phase.RECOVERING, now))
+        case Phase.RECOVERING:
+            decision = _recovering(run, seen, now)
+            if decision.status.phase is Phase.FAILED:
+                # NB: never let go of a run whose fault may be in place: stay, say so, go on trying.
+                message = decision.status.message
+                return Decision(_waiting(run.status, "RecoveryBlocksDeletion", message))
+            return decision
+        case Phase.PENDING | Phase.DEPLOYING | Phase.BASELINE | Phase.COMPLETED | Phase.INVALID:
+            if seen.problem:
+                return Decision(run.status)
+            if not seen.cleaned:
+                return Decision(run.status, (observed.CleanUp(), observed.ReleaseLock()))
+            return Decision(run.status, finished=True)
+        case _:
+            assert_never(phase)
+
+
+# -- transitions ------------------------------------------------------------
+
+
+def _waiting(status: RunStatus, reason: str, message: str) -> RunStatus:
+    return dataclasses.replace(status, reason=reason, message=message)
+
+
+def _queued(run: Run, ahead: str, now: dt.datetime) -> RunStatus:
+    message = f"waits for {ahead}"
+    status = run.status.with_condition(ConditionType.QUEUED, True, "ApplicationInUse", message, now)
+    return _waiting(status, "Queued", message)
+
+
+def _gate_passed(status: RunStatus, reason: str, message: str, now: dt.datetime) -> RunStatus:
+    return status.with_condition(GATE_OF[status.phase], True, reason, message, now)
+
+
+def _expired(run: Run, now: dt.datetime) -> bool:
+    limit = deadline(run)
+    return limit is not None and now >= limit
+
+
+def _after_problem(
+    run: Run, problem: observed.Problem, now: dt.datetime, *, injected: bool = True
+) -> Decision:
+    """Try again until the phase's time is over, or at once go the phase's way of failing."""
+    if problem.retryable and not _expired(run, now):
+        # The text of an error names objects: it is kept out of the status while agents may still come.
+        return Decision(_waiting(run.status, problem.reason, "tried again; the operator's log says more"))
+    return _fail(run, problem.reason, problem.message, now, injected=injected)
+
+
+def _fail(run: Run, reason: str, message: str, now: dt.datetime, *, injected: bool = True) -> Decision:
+    """Leave the phase by its failure route: to Invalid, through Recovering when changes were made."""
+    status = run.status
+    gate = GATE_OF.get(status.phase)
+    if gate is not None:
+        status = status.with_condition(gate, False, reason, message, now)
+    ending = Ending(Phase.INVALID, reason, message)
+    match status.phase:
+        case Phase.PENDING | Phase.DEPLOYING | Phase.BASELINE:
+            return _finish(dataclasses.replace(run, status=status), ending, now)
+        case Phase.INJECTING if not injected:
+            return _finish(dataclasses.replace(run, status=status), ending, now)
+        case _:
+            return Decision(dataclasses.replace(status, ending=ending).enter(Phase.RECOVERING, now))
+
+
+def _recovery_failed(run: Run, left: tuple[str, ...], now: dt.datetime) -> Decision:
+    what = "; ".join(left) or "unknown"
+    cause = run.status.ending
+    message = (
+        f"left behind: {what}. The plan with its before-images is kept: delete this run to try again, "
+        "or see docs/operations.md to undo it by hand"
+    )
+    if cause is not None and cause.phase is Phase.INVALID:
+        message += f". It was recovering because of {cause.reason}: {cause.message}"
+    status = run.status.with_condition(ConditionType.RECOVERED, False, "RecoveryFailed", message, now)
+    return _finish(
+        dataclasses.replace(run, status=status), Ending(Phase.FAILED, "RecoveryFailed", message), now
+    )
+
+
+def _finish(run: Run, ending: Ending, now: dt.datetime) -> Decision:
+    """A terminal phase. The lock is released after that is written: a crash in between frees it as well,
+    because a holder that is over may be taken over from."""
+    status = run.status.enter(ending.phase, now)
+    status = dataclasses.replace(
+        status, reason=ending.reason, message=ending.message, completed_at=now, ending=None
+    )
+    if status.condition(ConditionType.QUEUED):
+        status = status.with_condition(ConditionType.QUEUED, False, "Over", "", now)
+    done = ending.phase is Phase.COMPLETED
+    status = status.with_condition(ConditionType.COMPLETED, done, ending.reason, ending.message, now)
+    return Decision(status, (observed.ReleaseLock(),))
+
+
+def _unhealthy(seen: Observed) -> tuple[str, ...]:
+    """What still shows that the application is not as before, workloads first."""
+    application = seen.application or observed.Application(0)
+    load = seen.load or observed.Load(False)
+    found = list(application.waiting)
+    if application.workloads == 0:
+        found.append("no workloads")
+    found += [f"alert {name} fires" for name in load.alerts]
+    if not load.flowing:
+        found.append(load.detail or "no requests are served")
+    return tuple(found)

@@ -1,0 +1,95 @@
+"""A BenchmarkRun as values: what was asked for, and who asks."""
+
+import datetime as dt
+import enum
+from dataclasses import dataclass, field
+
+from reprise.domain import run_status
+
+MAX_REPEATS = 100
+
+
+class AgentKind(enum.StrEnum):
+    """Who works on the incident."""
+
+    TRIAGE = "triage"  # the built-in one, a Job
+    EXTERNAL = "external"  # somebody who attaches through the gateway
+    NONE = "none"  # nobody: the run only records
+
+
+@dataclass(frozen=True)
+class Application:
+    """What is broken. `namespace` is also what the application lock is named after."""
+
+    name: str = "otel-demo"
+    namespace: str = "otel-demo"
+
+
+@dataclass(frozen=True)
+class Agent:
+    kind: AgentKind = AgentKind.TRIAGE
+    image: str = ""  # empty: the image that the operator was installed with
+    parallelism: int = 1
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """What one attempt may use."""
+
+    wall_clock_seconds: int = 600
+    requests: int = 2000
+
+
+@dataclass(frozen=True)
+class Gates:
+    """How long each gate may take before the run gives up, and how long the baseline must be quiet."""
+
+    baseline_window_seconds: int = 20
+    baseline_timeout_seconds: int = 300
+    deploy_timeout_seconds: int = 600
+    symptom_timeout_seconds: int = 180
+    recovery_timeout_seconds: int = 300
+    record_timeout_seconds: int = 180
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """Immutable once applied."""
+
+    scenario: str
+    application: Application = field(default_factory=Application)
+    repeats: int = 1
+    seed: int = 0
+    agent: Agent = field(default_factory=Agent)
+    budgets: Budgets = field(default_factory=Budgets)
+    gates: Gates = field(default_factory=Gates)
+    snapshot_enabled: bool = True
+
+
+@dataclass(frozen=True, order=True)
+class RunRef:
+    """Names one run object; `uid` tells it from a later one of the same name."""
+
+    namespace: str
+    name: str
+    uid: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One BenchmarkRun as read from the API server.
+
+    `deleting`: somebody deleted it and our finalizer holds it. `guarded`: our finalizer is on it, so that
+    deletion cannot pass us by.
+    """
+
+    ref: RunRef
+    created_at: dt.datetime
+    generation: int
+    deleting: bool
+    guarded: bool
+    spec: RunSpec
+    status: run_status.RunStatus

@@ -1,0 +1,105 @@
+"""The application's lock: a Lease that one run at a time holds, and who waits for whom."""
+
+import copy
+from collections.abc import Iterable
+
+from reprise.adapters.kube import Json, Kube
+from reprise.adapters.wire import benchmark_run, model
+from reprise.domain import errors
+from reprise.domain.entities import ObjectRef
+from reprise.domain.run import Run
+from reprise.domain.run_status import Phase
+from reprise.handlers.runtime import RUN_LABEL, SYSTEM_NAMESPACE
+
+
+def _ref(namespace: str) -> ObjectRef:
+    return ObjectRef("coordination.k8s.io/v1", "Lease", SYSTEM_NAMESPACE, f"application-{namespace}")
+
+
+async def all_runs(kube: Kube) -> list[Json]:
+    """Every run of the cluster as the API server has it."""
+    return await kube.list_objects(model.API_VERSION, benchmark_run.KIND)
+
+
+async def acquire(kube: Kube, run: Run) -> str:
+    """Take the lock, from a holder that is gone or over too. Returns the uid that holds it now."""
+    ref = _ref(run.spec.application.namespace)
+    fresh: Json = {
+        "apiVersion": ref.api_version,
+        "kind": ref.kind,
+        "metadata": {"name": ref.name, "namespace": ref.namespace, "labels": {RUN_LABEL: run.ref.uid}},
+        "spec": {"holderIdentity": run.ref.uid},
+    }
+    try:
+        await kube.create(fresh)
+        return run.ref.uid
+    except errors.Conflict:
+        held = await kube.get(ref)
+    if held is None:
+        raise errors.Conflict(f"{ref} was released between two looks; tried again")
+    holder = str((held.get("spec") or {}).get("holderIdentity", ""))
+    if holder == run.ref.uid:
+        return holder
+    if _is_active(holder, await all_runs(kube)):
+        return holder
+    taken = copy.deepcopy(held)
+    taken["spec"] = {"holderIdentity": run.ref.uid}
+    taken["metadata"]["labels"] = {RUN_LABEL: run.ref.uid}
+    await kube.replace(taken)  # with the resourceVersion just read: of two takers one gets Conflict
+    return run.ref.uid
+
+
+async def release(kube: Kube, run: Run) -> None:
+    """Give the lock back if it is this run's. Releasing twice is fine."""
+    ref = _ref(run.spec.application.namespace)
+    held = await kube.get(ref)
+    if held is None or (held.get("spec") or {}).get("holderIdentity") != run.ref.uid:
+        return
+    try:
+        # NB: the uid makes sure that it is the very Lease just read; a take-over keeps the uid, so the holder
+        # is compared by resourceVersion through a replace first.
+        await kube.replace({**held, "spec": {"holderIdentity": ""}})
+        await kube.delete(ref, uid=held["metadata"]["uid"])
+    except (errors.Conflict, errors.NotFound):
+        return
+
+
+def _is_active(uid: str, runs: Iterable[Json]) -> bool:
+    for item in runs:
+        if item["metadata"]["uid"] == uid:
+            return not _phase(item).terminal
+    return False
+
+
+def _phase(item: Json) -> Phase:
+    return Phase((item.get("status") or {}).get("phase") or Phase.PENDING)
+
+
+def ahead(run: Run, runs: Iterable[Json]) -> str:
+    """The run that this one waits for: the active one, else the oldest that is pending. "" when none."""
+
+    def order(item: Json) -> tuple[str, str]:
+        return str(item["metadata"]["creationTimestamp"]), str(item["metadata"]["uid"])
+
+    namespace = run.spec.application.namespace
+    others = [
+        item
+        for item in runs
+        if _application_namespace(item) == namespace
+        and item["metadata"]["uid"] != run.ref.uid
+        and not _phase(item).terminal
+    ]
+    own = (model.format_time(run.created_at).replace(".000Z", "Z"), run.ref.uid)
+    active = [item for item in others if _phase(item) is not Phase.PENDING]
+    # A pending run that is being deleted takes no turn.
+    older = [
+        item for item in others if order(item) < own and "deletionTimestamp" not in item["metadata"]
+    ]
+    for item in sorted(active, key=order) or sorted(older, key=order):
+        return f"{item['metadata']['namespace']}/{item['metadata']['name']} ({_phase(item)})"
+    return ""
+
+
+def _application_namespace(item: Json) -> str:
+    application = (item.get("spec") or {}).get("application") or {}
+    return str(application.get("namespace") or "otel-demo")
