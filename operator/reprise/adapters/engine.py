@@ -4,13 +4,32 @@ Every method may be called again at any time, by another process too: what has b
 cluster.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reprise.adapters.kube import Kube
+from reprise.adapters import engine_observe, engine_steps, engine_write, preflight
+from reprise.adapters.kube import Json, Kube
 from reprise.domain import drift as drifts
+from reprise.domain import errors, mutating, paths
 from reprise.domain import plan as plans
 from reprise.domain import scenario as scenarios
 from reprise.domain import truth as truths
+from reprise.domain.entities import EntityId, ObjectRef
+from reprise.domain.mutation import (
+    Before,
+    BeforeCreate,
+    BeforeDelete,
+    BeforePatch,
+    Create,
+    Delete,
+    Mutation,
+    OldField,
+    Patch,
+    PlannedMutation,
+    SetField,
+)
+from reprise.faults import registry
+from reprise.faults.mechanism import Injection, Observed
 
 
 @dataclass(frozen=True)
@@ -35,15 +54,48 @@ class Engine:
         self._kube = kube
 
     async def plan(self, wanted: scenarios.Scenario, namespace: str, seed: int) -> plans.Plan:
-        """Work out what the scenario does to this very cluster. Changes nothing.
+        """Work out what the scenario does to this very cluster. Changes nothing: it is tried as a dry run.
 
         Raises InvalidInput (every problem), NotFound (a target is missing), Unsupported (a requirement is).
         """
-        raise NotImplementedError
+        await preflight.check(self._kube, registry.requirements(wanted))
+        observed = await engine_observe.observe(self._kube, namespace)
+        injections = _inject(wanted, seed, observed)
+        planned = [
+            await self._prepare(mutation, observed)
+            for injection in injections
+            for mutation in injection.mutations
+        ]
+        causes = [
+            (cause, fault)
+            for injection, fault in zip(injections, wanted.faults, strict=True)
+            for cause in injection.causes
+        ]
+        return plans.Plan(
+            scenario=wanted.name,
+            namespace=namespace,
+            seed=seed,
+            mutations=tuple(planned),
+            settle=tuple(step for injection in injections for step in injection.settle),
+            recover=tuple(step for injection in injections for step in injection.recover),
+            truth=truths.Truth(
+                tuple(
+                    truths.RootCause(
+                        cause.ref.entity,
+                        tuple(scenarios.entity(text, namespace) for text in fault.equivalents),
+                    )
+                    for cause, fault in causes
+                )
+            ),
+            owned_causes=tuple(cause.ref for cause, _ in causes if cause.owned and wanted.truth_policy.owned),
+        )
 
     async def apply(self, planned: plans.Plan) -> Progress:
-        """Bring the plan about as far as possible now. Call until `settled`; then read `truth`."""
-        raise NotImplementedError
+        """Bring the plan about as far as possible now. Call until `settled`; then read `truth`.
+
+        A conflict keeps it from ever settling: what somebody else changed is not overwritten.
+        """
+        return await self._bring(planned.mutations, planned.settle, back=False)
 
     async def revert(self, planned: plans.Plan) -> Progress:
         """Take the plan back as far as possible now. Call until `settled`.
@@ -51,19 +103,144 @@ class Engine:
         Fields that somebody else changed meanwhile are left alone and reported as conflicts; they do not hold
         up `settled`.
         """
-        raise NotImplementedError
+        return await self._bring(planned.mutations[::-1], planned.recover, back=True)
+
+    async def _bring(
+        self, mutations: Sequence[PlannedMutation], steps: Sequence[plans.Step], *, back: bool
+    ) -> Progress:
+        done, wrote = 0, False
+        waiting: list[str] = []
+        conflicts: list[str] = []
+        for planned in mutations:
+            move, changed = await engine_write.bring(self._kube, planned, back=back)
+            wrote |= changed
+            match move:
+                case mutating.Wait(reason):
+                    waiting.append(reason)
+                case mutating.Done(conflict) if conflict:
+                    conflicts.append(conflict)
+                case _:
+                    done += 1
+        if not waiting and (back or not conflicts):
+            if wrote and any(isinstance(step, plans.RecyclePods) for step in steps):
+                # Pods are told from older ones by the second in which they were made: let that second pass.
+                waiting.append("the change to be older than the pods that are made next")
+            else:
+                waiting += [text for step in steps if (text := await engine_steps.perform(self._kube, step))]
+        settled = not waiting and (back or not conflicts)
+        return Progress(done, len(mutations), settled, tuple(waiting), tuple(conflicts))
 
     async def truth(self, planned: plans.Plan) -> truths.Truth:
         """The truth of an applied plan, read back: adds Pods and ReplicaSets made from a guilty template.
 
         Raises Conflict when a mutation is not in force (any more).
         """
-        raise NotImplementedError
+        missing = []
+        for entry in planned.mutations:
+            move = mutating.forward(entry, await self._kube.get(entry.ref))
+            if move != mutating.Done():
+                missing.append(str(entry.ref))
+        if missing:
+            raise errors.Conflict(
+                f"expected every mutation to be in force, found these that are not: {', '.join(missing)}"
+            )
+        owned = {ref.entity: await self._owned(ref) for ref in planned.owned_causes}
+        return truths.Truth(
+            tuple(
+                truths.RootCause(cause.entity, (*cause.equivalents, *owned.get(cause.entity, ())))
+                for cause in planned.truth.root_causes
+            )
+        )
+
+    async def _owned(self, ref: ObjectRef) -> tuple[EntityId, ...]:
+        deployment = await self._kube.get(ref)
+        if deployment is None:
+            return ()
+        guilty = [
+            entry
+            for entry in await engine_steps.replica_sets_of(self._kube, deployment)
+            if engine_steps.is_current(entry, deployment)
+        ]
+        pods = engine_steps.owned_by(await engine_steps.pods_of(self._kube, deployment), guilty)
+        return tuple(
+            sorted(
+                EntityId(item["metadata"]["namespace"], item["kind"], item["metadata"]["name"])
+                for item in guilty + pods
+            )
+        )
 
     async def fingerprint(self, namespace: str) -> drifts.Fingerprint:
         """The application as it is now."""
-        raise NotImplementedError
+        return await engine_observe.fingerprint(self._kube, namespace)
 
     async def drift(self, namespace: str, expected: drifts.Fingerprint) -> tuple[drifts.Difference, ...]:
         """What differs from the fingerprint, as readable lines by `str()`."""
-        raise NotImplementedError
+        return drifts.compare(expected, await self.fingerprint(namespace))
+
+    # -- planning ------------------------------------------------------------------------------------
+
+    async def _prepare(self, mutation: Mutation, observed: Observed) -> PlannedMutation:
+        """The mutation as the API server will store it (defaults filled in), and its before-image."""
+        match mutation:
+            case Create(manifest):
+                tried = await engine_write.make(self._kube, manifest, dry_run=True)
+                normal = engine_write.recreatable({**tried, **_typed(manifest)})
+                return PlannedMutation(Create(normal), BeforeCreate())
+            case Delete(ref):
+                found = observed.get(ref.kind, ref.name)
+                before: Before = BeforeDelete(found["metadata"]["uid"], engine_write.recreatable(found))
+                return PlannedMutation(mutation, before)
+            case Patch(ref, changes):
+                found = observed.get(ref.kind, ref.name)
+                changed = found
+                for change in changes:
+                    changed = paths.put(changed, change.path, change.value)
+                tried = await engine_write.write(self._kube, changed, dry_run=True)
+                return PlannedMutation(
+                    Patch(ref, tuple(SetField(c.path, paths.get(tried, c.path)) for c in changes)),
+                    BeforePatch(found["metadata"]["uid"], tuple(_old(found, c.path) for c in changes)),
+                )
+
+
+def _typed(manifest: Json) -> Json:
+    return {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"]}
+
+
+def _old(found: Json, path: paths.Path) -> OldField:
+    last = path[-1]
+    at = paths.position(paths.get(found, path[:-1]), last) if isinstance(last, paths.Item) else None
+    return OldField(paths.get(found, path), at)
+
+
+def _inject(wanted: scenarios.Scenario, seed: int, observed: Observed) -> list[Injection]:
+    """Every fault planned. Raises NotFound when only targets are missing, else InvalidInput; all at once."""
+    made: list[Injection] = []
+    problems: list[str] = []
+    missing: list[str] = []
+    for index, fault in enumerate(wanted.faults):
+        where = f"faults[{index}] ({fault.mechanism} on {fault.kind}/{fault.name})"
+        try:
+            made.append(registry.inject(fault, seed, observed))
+        except errors.NotFound as exc:
+            missing.append(f"{where}: {exc}")
+        except errors.InvalidInput as exc:
+            problems += [f"{where}: {problem}" for problem in exc.problems]
+    problems += _clashes([mutation for injection in made for mutation in injection.mutations])
+    if problems:
+        raise errors.InvalidInput(problems + missing)
+    if missing:
+        raise errors.NotFound("; ".join(missing))
+    return made
+
+
+def _clashes(mutations: Sequence[Mutation]) -> list[str]:
+    """Two faults that touch the same place could not be told apart when they are taken back."""
+    seen: set[tuple[ObjectRef, paths.Path]] = set()
+    problems = []
+    for mutation in mutations:
+        places = [c.path for c in mutation.changes] if isinstance(mutation, Patch) else [()]
+        for place in places:
+            if (mutation.ref, place) in seen:
+                problems.append(f"expected each place to be changed once, found {mutation.ref} twice")
+            seen.add((mutation.ref, place))
+    return problems

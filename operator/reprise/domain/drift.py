@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reprise.domain import errors
+from reprise.domain import errors, paths
 from reprise.domain.entities import EntityId
 
 Json = dict[str, Any]
@@ -73,22 +73,30 @@ def normalise(manifest: Json) -> Json:
     return out
 
 
-def flatten(value: Any, prefix: str = "") -> Json:
-    """Leaves of a JSON value by path text; long strings as their digest, empty containers as themselves."""
+def flatten(value: Any, place: str = "") -> Json:
+    """Leaves of a JSON value by the text of their path; long strings as digests, empty containers as such.
+
+    Entries of lists are found by name where names tell them apart; their order is then a leaf of its own.
+    """
     out: Json = {}
     if isinstance(value, dict) and value:
-        for key in sorted(value):
-            name = key if "." not in key and "/" not in key else f'["{key}"]'
-            out |= flatten(value[key], f"{prefix}.{name}".lstrip(".") if name == key else f"{prefix}{name}")
+        for key, entry in value.items():
+            out |= flatten(entry, paths.join(place, key))
     elif isinstance(value, list) and value:
+        names = [entry.get("name") if isinstance(entry, dict) else None for entry in value]
+        by_name = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
         for index, entry in enumerate(value):
-            label = entry["name"] if isinstance(entry, dict) and isinstance(entry.get("name"), str) else index
-            out |= flatten(entry, f"{prefix}[{label}]")
-    elif isinstance(value, str) and len(value) > _LONG_CHARACTERS:
-        out[prefix] = f"sha256:{digest(value)} ({len(value)} characters)"
+            segment = paths.Item("name", str(names[index])) if by_name else paths.Item("", str(index))
+            out |= flatten(entry, paths.join(place, segment))
+        if by_name and len(names) > 1:
+            out[f"{place}[order]"] = _short(",".join(str(name) for name in names))
     else:
-        out[prefix] = value
+        out[place] = _short(value) if isinstance(value, str) else value
     return out
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONG_CHARACTERS else f"sha256:{digest(text)} ({len(text)} characters)"
 
 
 def digest(text: str) -> str:

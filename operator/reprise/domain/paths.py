@@ -41,13 +41,17 @@ def text(path: Path) -> str:
     """The path for people: `spec.template.spec.containers[name=cart].image`, `data["demo.flagd.json"]`."""
     out = ""
     for segment in path:
-        if isinstance(segment, Item):
-            out += f"[{segment.key}={segment.value}]"
-        elif segment.isidentifier() or segment.replace("-", "_").isidentifier():
-            out += f".{segment}" if out else segment
-        else:
-            out += f'["{segment}"]'
+        out = join(out, segment)
     return out
+
+
+def join(place: str, segment: Segment) -> str:
+    """The text of a path with one more segment; an Item without a key is a list index."""
+    if isinstance(segment, Item):
+        return f"{place}[{segment.key}={segment.value}]" if segment.key else f"{place}[{segment.value}]"
+    if segment.replace("-", "_").isidentifier():
+        return f"{place}.{segment}" if place else segment
+    return f'{place}["{segment}"]'
 
 
 def get(document: Any, path: Path) -> Any:

@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from reprise.domain.entities import EntityId
 from reprise.domain.symptoms import Symptom
+
+# Kinds without a namespace that a scenario may name.
+CLUSTER_SCOPED = frozenset({"ClusterRole", "ClusterRoleBinding", "Namespace", "Node", "PersistentVolume"})
 
 
 class Injector(enum.Enum):
@@ -60,3 +64,14 @@ class Scenario:
     @property
     def control(self) -> bool:
         return not self.faults
+
+
+def entity(text: str, namespace: str) -> EntityId:
+    """An equivalent as a scenario writes it; `Kind/name` is the application's if kinds of it have a namespace.
+
+    Raises InvalidInput.
+    """
+    found = EntityId.parse(text)
+    if found.namespace or found.kind in CLUSTER_SCOPED:
+        return found
+    return EntityId(namespace, found.kind, found.name)

@@ -1,8 +1,7 @@
 """Faults in a Deployment: its image, its environment, its size.
 
-A rolling update would keep the healthy replica serving for as long as the new one is not ready, so that no user
-is hurt; older replicas are therefore retired. Those that the fault brought into being are removed on the way
-back.
+A rolling update keeps the healthy replica serving for as long as the new one is not ready, so that no user is
+hurt; older replicas are therefore retired. Those that the fault brought into being are removed on recovery.
 """
 
 import re
