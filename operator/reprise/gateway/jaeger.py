@@ -1,0 +1,121 @@
+"""The Jaeger query API, cut to the window and to what may be seen."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from aiohttp import web
+
+from reprise.domain import errors, redaction
+from reprise.domain.redaction import View
+from reprise.gateway import reply
+from reprise.gateway.session import Session, utc_now
+from reprise.gateway.upstream import read_capped
+
+Json = dict[str, Any]
+TIMEOUT_SECONDS = 20.0
+MAX_TRACES = 500
+_SEARCH = ("service", "operation", "tags", "tag", "minDuration", "maxDuration", "start", "end", "limit")
+
+
+class Jaeger:
+    def __init__(self, base_url: str, http: aiohttp.ClientSession) -> None:
+        self._base = base_url.rstrip("/")
+        self._http = http
+
+    async def serve(self, request: web.Request, session: Session) -> web.Response:
+        """Answer /jaeger/api/…. Errors take Jaeger's own shape."""
+        if request.method != "GET":
+            return _error(405, f"expected GET, found {request.method}")
+        view, now = session.view, utc_now()
+        if any(redaction.mentions(view, value) for value in request.query.values()):
+            return _error(403, "asks for something that is not readable here")
+        parts = request.path.strip("/").split("/")[1:]
+        query: list[tuple[str, str]] = []
+        match parts:
+            case ["api", "services"]:
+                pass
+            case ["api", "services", service, "operations"] if not redaction.mentions(view, service):
+                parts = ["api", "services", quote(service, safe=""), "operations"]
+            case ["api", "operations"]:
+                query = [(k, v) for k, v in request.query.items() if k in ("service", "spanKind")]
+            case ["api", "traces"]:
+                try:
+                    query = search(view, request.query, now)
+                except errors.InvalidInput as exc:
+                    return _error(400, str(exc))
+            case ["api", "traces", trace_id] if trace_id.isalnum():
+                pass
+            case ["api", "dependencies"]:
+                millis = int((now - view.window_start).total_seconds() * 1000)
+                query = [("endTs", str(int(now.timestamp() * 1000))), ("lookback", str(max(1, millis)))]
+            case _:
+                return _error(
+                    403,
+                    "expected services, services/<service>/operations, operations, traces, traces/<id> or "
+                    "dependencies under /jaeger/api",
+                )
+        status, document = await self._ask("/".join(parts), query)
+        if status != 200:
+            return reply.as_json(redaction.scrub(view, document), status)
+        shown = filtered(view, document)
+        if len(parts) == 3 and parts[1] == "traces" and not shown["data"]:
+            return _error(404, "trace not found")
+        return reply.as_json(shown)
+
+    async def _ask(self, path: str, query: list[tuple[str, str]]) -> tuple[int, Json]:
+        try:
+            async with self._http.get(
+                f"{self._base}/{path}",
+                params=query,
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, connect=5),
+            ) as response:
+                return response.status, json.loads(await read_capped(response))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:
+            raise errors.Unreachable(f"Jaeger did not answer: {exc!r}") from exc
+
+
+def search(view: View, given: Mapping[str, str], now: datetime) -> list[tuple[str, str]]:
+    """Parameters of a search for traces: `start` and `end` (microseconds) within the window. Raises
+    InvalidInput for a time or limit that is no number."""
+    sent = {key: given[key] for key in _SEARCH if given.get(key)}
+    low, high = int(view.window_start.timestamp() * 1e6), int(now.timestamp() * 1e6)
+    problems = [
+        f"{key}: expected a whole number, found {sent[key][:40]!r}"
+        for key in ("start", "end", "limit")
+        if key in sent and not sent[key].isdecimal()
+    ]
+    if problems:
+        raise errors.InvalidInput(problems)
+    sent["start"] = str(max(low, int(sent.get("start", low))))
+    sent["end"] = str(max(low, min(high, int(sent.get("end", high)))))
+    sent["limit"] = str(min(MAX_TRACES, int(sent.get("limit", 20))))
+    return list(sent.items())
+
+
+def filtered(view: View, document: Json) -> Json:
+    """The answer without services, edges and traces that name hidden things or began before the window."""
+    data = document.get("data")
+    if isinstance(data, list):
+        data = [item for item in data if not _bad(view, item)]
+    return {"data": data, "total": len(data or ()), "limit": 0, "offset": 0, "errors": None}
+
+
+def _bad(view: View, item: Any) -> bool:
+    if isinstance(item, dict) and "spans" in item:
+        begin = min((span.get("startTime", 0) for span in item["spans"]), default=0)
+        if begin < view.window_start.timestamp() * 1e6:
+            return True
+    return redaction.mentions(view, json.dumps(item, ensure_ascii=False))
+
+
+def _error(status: int, message: str) -> web.Response:
+    response = reply.as_json(
+        {"data": None, "total": 0, "limit": 0, "offset": 0, "errors": [{"code": status, "msg": message}]},
+        status,
+    )
+    response["refusal"] = message
+    return response

@@ -1,0 +1,302 @@
+"""Get, list and watch of allowed resources, and logs of pods."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+
+from reprise.domain import errors, redaction
+from reprise.domain.access import ApiPath
+from reprise.gateway import negotiate, reply, shape
+from reprise.gateway.pages import Sealer
+from reprise.gateway.session import Session, rfc3339
+from reprise.gateway.stream import Stream
+from reprise.gateway.upstream import MAX_BODY_BYTES, Upstream, batches, lines
+
+FORMS = frozenset({"table", "partial"})
+MAX_LOG_BYTES = 16 * 1024 * 1024
+MAX_WATCH_SECONDS = 1800
+_SELECTORS = ("labelSelector", "fieldSelector")
+_LIST_QUERY = (*_SELECTORS, "resourceVersion", "resourceVersionMatch")
+_WATCH_QUERY = (*_LIST_QUERY, "allowWatchBookmarks", "sendInitialEvents")
+_LOG_QUERY = ("container", "follow", "previous", "tailLines", "timestamps", "limitBytes")
+
+
+class Objects:
+    """Serves resources. One instance for all attempts: it holds nothing of any."""
+
+    def __init__(self, kube: Upstream, sealer: Sealer) -> None:
+        self._kube = kube
+        self._sealer = sealer
+
+    async def serve(self, request: web.Request, session: Session, path: ApiPath) -> web.StreamResponse:
+        """Answer a request that the allow-list and the namespace rule have let through."""
+        refused = _check_query(request, session)
+        if refused is not None:
+            return refused
+        if path.subresource == "log":
+            return await self._log(request, session, path)
+        form = negotiate.form(request.headers.get("Accept", ""), FORMS)
+        if form is None:
+            return reply.refuse(406, negotiate.NOT_ACCEPTABLE)
+        if is_watch(request):
+            return await self._watch(request, session, path, form)
+        if path.name:
+            return await self._get(request, session, path, form)
+        return await self._list(request, session, path, form)
+
+    # -- get ------------------------------------------------------------------------------------
+
+    async def _get(self, request: web.Request, session: Session, path: ApiPath, form: str) -> web.Response:
+        query = _passed(request, ("resourceVersion",))
+        answer = await self._kube.read(path.url(), _with_form(query, form), _accept(form))
+        if answer.status != 200:
+            return _failure(session, answer.status, answer.body)
+        document = answer.json()
+        if form == "table":
+            rows = [shape.as_row(session.view, path, row, _include(request)) for row in document["rows"]]
+            if not rows or None in rows:
+                return reply.not_found(path)
+            body: bytes | None = shape.collection(document, "rows", [row for row in rows if row], "")
+        elif form == "partial":
+            body = shape.as_partial(session.view, path, document)
+        else:
+            body = shape.as_object(session.view, path, document)
+        return reply.not_found(path) if body is None else _ok(body, form)
+
+    # -- list -----------------------------------------------------------------------------------
+
+    async def _list(self, request: web.Request, session: Session, path: ApiPath, form: str) -> web.Response:
+        """One page. Hidden objects leave no gap: the page is filled from what follows."""
+        limit = _number(request.query.get("limit"))
+        selectors = [request.query.get(name, "") for name in _SELECTORS]
+        scope = (session.attempt.uid, path.url(), selectors)
+        query = _passed(request, _LIST_QUERY)
+        token = ""
+        if sealed := request.query.get("continue", ""):
+            try:
+                token = self._sealer.open(sealed, *scope)
+            except errors.InvalidInput as exc:
+                return reply.refuse(410, str(exc))
+            query = [(key, value) for key, value in query if not key.startswith("resourceVersion")]
+        items: list[bytes] = []
+        size = 0
+        while True:
+            page = list(query)
+            if limit:
+                page.append(("limit", str(limit - len(items))))
+            if token:
+                page.append(("continue", token))
+            answer = await self._kube.read(path.url(), _with_form(page, form), _accept(form))
+            if answer.status != 200:
+                return _failure(session, answer.status, answer.body)
+            document = answer.json()
+            found = self._encoded(session, path, document, form, _include(request))
+            items += found
+            size += sum(map(len, found))
+            token = (document.get("metadata") or {}).get("continue", "")
+            if size > MAX_BODY_BYTES:
+                raise errors.Refused("the list is too large; ask for it with a limit")
+            if not token or not limit or len(items) >= limit:
+                break
+            query = [(key, value) for key, value in query if not key.startswith("resourceVersion")]
+        sealed = self._sealer.seal(token, *scope) if token else ""
+        if form == "partial":
+            document = {
+                "kind": "PartialObjectMetadataList",
+                "apiVersion": "meta.k8s.io/v1",
+                "metadata": document.get("metadata"),
+            }
+        key = "rows" if form == "table" else "items"
+        return _ok(shape.collection(document, key, items, sealed), form)
+
+    def _encoded(
+        self, session: Session, path: ApiPath, document: Mapping[str, Any], form: str, include: str
+    ) -> list[bytes]:
+        if form == "table":
+            rows = (shape.as_row(session.view, path, row, include) for row in document.get("rows") or ())
+            return [row for row in rows if row is not None]
+        encode = shape.as_partial if form == "partial" else shape.as_object
+        items = (encode(session.view, path, item) for item in document.get("items") or ())
+        return [item for item in items if item is not None]
+
+    # -- watch ----------------------------------------------------------------------------------
+
+    async def _watch(
+        self, request: web.Request, session: Session, path: ApiPath, form: str
+    ) -> web.StreamResponse:
+        seconds = min(_number(request.query.get("timeoutSeconds")) or MAX_WATCH_SECONDS, MAX_WATCH_SECONDS)
+        query = _passed(request, _WATCH_QUERY)
+        if path.name:
+            query = [(key, value) for key, value in query if key != "fieldSelector"]
+            query.append(("fieldSelector", f"metadata.name={path.name}"))
+            path = ApiPath(path.group, path.version, path.namespace, path.resource, "", "")
+        query += [("watch", "true"), ("timeoutSeconds", str(seconds))]
+        response = await self._kube.open(
+            path.url(), _with_form(query, form), _accept(form), timeout_seconds=seconds + 10
+        )
+        async with response:
+            if response.status != 200:
+                return _failure(session, response.status, await response.read())
+            content_type = "application/json;stream=watch" if form == "json" else _content_type(form)
+            stream = Stream(request, session, content_type)
+            await stream.open()
+            watch = Watch(session, path, form, _include(request))
+            async for line in lines(response):
+                if event := watch.filter(line):
+                    await stream.write(event)
+        return await stream.close()
+
+    # -- logs -----------------------------------------------------------------------------------
+
+    async def _log(self, request: web.Request, session: Session, path: ApiPath) -> web.StreamResponse:
+        """A pod's log, never older than the window, without lines that name what is hidden."""
+        if redaction.mentions(session.view, path.name):
+            return reply.not_found(path)
+        query = _passed(request, _LOG_QUERY)
+        query.append(("sinceTime", _since(request, session.view.window_start)))
+        follow = request.query.get("follow") in ("true", "1")
+        seconds = MAX_WATCH_SECONDS if follow else 30.0
+        response = await self._kube.open(path.url(), query, "*/*", timeout_seconds=seconds)
+        async with response:
+            if response.status != 200:
+                return _failure(session, response.status, await response.read())
+            stream = Stream(request, session, "text/plain")
+            await stream.open()
+            async for batch in batches(response):
+                if kept := redaction.keep_lines(session.view, batch):
+                    await stream.write(b"".join(kept))
+                if stream.size > MAX_LOG_BYTES and not follow:
+                    break
+        return await stream.close()
+
+
+class Watch:
+    """Filters one watch. Remembers what it has shown, so that what turns hidden is seen to go."""
+
+    def __init__(self, session: Session, path: ApiPath, form: str, include: str) -> None:
+        self._view = session.view
+        self._path = path
+        self._form = form
+        self._include = include
+        self._shown: set[str] = set()
+        self._withheld: set[str] = set()
+        self._columns: Any = None
+
+    def filter(self, line: bytes) -> bytes | None:
+        """The event as it may be sent, or None."""
+        event = json.loads(line)
+        kind, obj = event["type"], event["object"]
+        if kind == "BOOKMARK":
+            return shape.dump({"type": kind, "object": shape.bookmark(obj)}) + b"\n"
+        if kind == "ERROR":
+            return shape.dump({"type": kind, "object": redaction.clean(self._view, obj)}) + b"\n"
+        if self._form == "table":
+            self._columns = obj.get("columnDefinitions") or self._columns
+            row = (obj.get("rows") or [{}])[0]
+            body = shape.as_row(self._view, self._path, row, self._include)
+            whole = row.get("object") or {}
+        else:
+            encode = shape.as_partial if self._form == "partial" else shape.as_object
+            body, whole = encode(self._view, self._path, obj), obj
+        key = (whole.get("metadata") or {}).get("uid", "")
+        shown_as = self._type(kind, key, body is not None)
+        if shown_as is None:
+            return None
+        if body is None:
+            body = self._stub(whole)
+        if self._form == "table":
+            head = {**{name: value for name, value in obj.items() if name != "rows"}}
+            if self._columns:
+                head["columnDefinitions"], self._columns = self._columns, None
+            body = shape.dump(head)[:-1] + b',"rows":[' + body + b"]}"
+        return b'{"type":"' + shown_as.encode() + b'","object":' + body + b"}\n"
+
+    def _type(self, kind: str, key: str, visible: bool) -> str | None:
+        if not visible:
+            self._withheld.add(key)
+            if key in self._shown:
+                self._shown.discard(key)
+                return "DELETED"
+            return None
+        if kind == "DELETED":
+            self._shown.discard(key)
+            return kind
+        self._shown.add(key)
+        if key in self._withheld:
+            self._withheld.discard(key)
+            return "ADDED"
+        return kind
+
+    def _stub(self, whole: Mapping[str, Any]) -> bytes:
+        """An object that was shown and is not any more: enough to know which one went."""
+        meta = whole.get("metadata") or {}
+        kept = {key: meta.get(key) for key in ("name", "namespace", "uid", "resourceVersion") if key in meta}
+        stub = {"kind": whole.get("kind"), "apiVersion": whole.get("apiVersion"), "metadata": kept}
+        if self._form == "table":
+            return shape.dump({"cells": [], "object": {**shape.PARTIAL, "metadata": kept}})
+        return shape.dump(stub)
+
+
+def is_watch(request: web.Request) -> bool:
+    return request.query.get("watch") in ("true", "1")
+
+
+def _check_query(request: web.Request, session: Session) -> web.Response | None:
+    """Refuse selectors that ask about what is hidden, and history from before the attempt."""
+    for name in _SELECTORS:
+        if redaction.mentions(session.view, request.query.get(name, "")):
+            return reply.refuse(403, f"{name}: selects by something that is not readable here")
+    version = request.query.get("resourceVersion", "")
+    if version.isdecimal() and 0 < int(version) < session.oldest_revision:
+        return reply.refuse(
+            410, f"too old resource version: {version} ({session.oldest_revision})", reason="Expired"
+        )
+    return None
+
+
+def _since(request: web.Request, start: datetime) -> str:
+    asked = redaction.parse_time(request.query.get("sinceTime"))
+    if seconds := _number(request.query.get("sinceSeconds")):
+        asked = datetime.now(UTC) - timedelta(seconds=seconds)
+    return rfc3339(max(asked, start) if asked else start)
+
+
+def _passed(request: web.Request, names: tuple[str, ...]) -> list[tuple[str, str]]:
+    return [(name, request.query[name]) for name in names if request.query.get(name)]
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() else 0
+
+
+def _include(request: web.Request) -> str:
+    asked = request.query.get("includeObject", "")
+    return asked if asked in ("None", "Object") else "Metadata"
+
+
+def _with_form(query: list[tuple[str, str]], form: str) -> list[tuple[str, str]]:
+    return [*query, ("includeObject", "Object")] if form == "table" else query
+
+
+def _accept(form: str) -> str:
+    return negotiate.TABLE if form == "table" else "application/json"
+
+
+def _content_type(form: str) -> str:
+    return "application/json"
+
+
+def _ok(body: bytes, form: str) -> web.Response:
+    return web.Response(body=body, headers={"Content-Type": _content_type(form)})
+
+
+def _failure(session: Session, code: int, body: bytes) -> web.Response:
+    """The API server's own Status, without what it may say of hidden things."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return reply.refuse(code, "the API server refused the request")
+    return reply.as_json(redaction.scrub(session.view, document), code)

@@ -1,0 +1,185 @@
+"""The Prometheus query API, cut to the window and to what may be seen.
+
+Prometheus itself does not keep metrics of hidden namespaces; this is the second wall, and the one that keeps
+time in bounds.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from reprise.domain import errors, redaction
+from reprise.domain.redaction import View
+from reprise.gateway import promql, reply
+from reprise.gateway.session import Session, rfc3339
+from reprise.gateway.upstream import read_capped
+
+Json = dict[str, Any]
+TIMEOUT_SECONDS = 20.0
+STEP_SECONDS = 5
+_LABEL = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_]*$")
+# endpoint -> parameters that are passed on
+ENDPOINTS: Mapping[str, tuple[str, ...]] = {
+    "query": ("query", "time", "timeout", "limit"),
+    "query_range": ("query", "start", "end", "step", "timeout", "limit"),
+    "series": ("match[]", "start", "end", "limit"),
+    "labels": ("match[]", "start", "end", "limit"),
+    "alerts": (),
+    "rules": ("type", "rule_name[]", "rule_group[]", "match[]"),
+    "metadata": ("metric", "limit", "limit_per_metric"),
+}
+_VALUES = ("match[]", "start", "end", "limit")
+
+
+class Prometheus:
+    def __init__(self, base_url: str, http: aiohttp.ClientSession) -> None:
+        self._base = base_url.rstrip("/")
+        self._http = http
+
+    async def serve(self, request: web.Request, session: Session) -> web.Response:
+        """Answer /prometheus/api/v1/…. Errors take Prometheus' own shape."""
+        if request.method not in ("GET", "POST"):
+            return _error(405, "expected GET or POST with a form")
+        endpoint = request.path.strip("/").removeprefix("prometheus/").removeprefix("api/v1/")
+        names = _parameters(endpoint)
+        if names is None:
+            return _error(403, f"expected one of {', '.join(ENDPOINTS)} or label/<name>/values under /api/v1")
+        given = list(request.query.items())
+        if request.method == "POST":
+            form = await request.post()
+            given += [(key, value) for key, value in form.items() if isinstance(value, str)]
+        try:
+            sent = bounded(
+                session.view, [(key, value) for key, value in given if key in names], endpoint, _now()
+            )
+        except errors.InvalidInput as exc:
+            return _error(400, str(exc))
+        status, document = await self._ask(endpoint, sent)
+        if status != 200:
+            return reply.as_json(redaction.scrub(session.view, document), status)
+        return reply.as_json(filtered(session.view, endpoint, document))
+
+    async def alerts(self, session: Session) -> web.Response:
+        """GET /alerts: what fires, is pending, or has resolved since the window began."""
+        now = _now()
+        start = session.view.window_start
+        status, rules = await self._ask("rules", [("type", "alert")])
+        step = max(STEP_SECONDS, int((now - start).total_seconds() / 10_000) + 1)
+        history_status, history = await self._ask(
+            "query_range",
+            [
+                ("query", "ALERTS"),
+                ("start", rfc3339(start)),
+                ("end", rfc3339(now)),
+                ("step", str(step)),
+            ],
+        )
+        if status != 200 or history_status != 200:
+            raise errors.Unreachable("Prometheus did not answer the question for alerts")
+        found = promql.merge_alerts(
+            filtered(session.view, "rules", rules), filtered(session.view, "query_range", history), now, step
+        )
+        return reply.as_json(found)
+
+    async def _ask(self, endpoint: str, form: list[tuple[str, str]]) -> tuple[int, Json]:
+        url = f"{self._base}/api/v1/{endpoint}"
+        try:
+            async with self._http.get(
+                url, params=form, timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, connect=5)
+            ) as response:
+                body = await read_capped(response)
+                return response.status, json.loads(body)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:
+            raise errors.Unreachable(f"Prometheus did not answer: {exc!r}") from exc
+
+
+def _parameters(endpoint: str) -> tuple[str, ...] | None:
+    match endpoint.split("/"):
+        case ["label", name, "values"] if _LABEL.match(name):
+            return _VALUES
+        case [name]:
+            return ENDPOINTS.get(name)
+        case _:
+            return None
+
+
+def bounded(view: View, given: list[tuple[str, str]], endpoint: str, now: datetime) -> list[tuple[str, str]]:
+    """The parameters, with times clamped to the window. Raises InvalidInput for a selector of hidden things,
+    a time that cannot be read, and a query that reaches back beyond the window."""
+    sent: dict[str, list[str]] = {}
+    for key, value in given:
+        sent.setdefault(key, []).append(value)
+    for key in ("query", "match[]", "rule_name[]", "rule_group[]", "metric"):
+        if any(redaction.mentions(view, value) for value in sent.get(key, ())):
+            raise errors.InvalidInput(f"{key}: selects something that is not readable here")
+    ranged = endpoint in ("query_range", "series", "labels") or endpoint.startswith("label/")
+    begin = now
+    for key in ("time",) if endpoint == "query" else ("start", "end") if ranged else ():
+        default = view.window_start if key == "start" else now
+        asked = promql.parse_time(sent[key][0]) if key in sent else default
+        when = min(max(asked, view.window_start), now) if key != "end" else max(asked, view.window_start)
+        if key in sent or key != "time":
+            sent[key] = [rfc3339(when)]
+        if key in ("time", "start"):
+            begin = when
+    for query in (*sent.get("query", ()), *sent.get("match[]", ())):
+        promql.check_reach(query, begin, view.window_start)
+    return [(key, value) for key, values in sent.items() for value in values]
+
+
+def filtered(view: View, endpoint: str, document: Json) -> Json:
+    """A successful answer without series, values, alerts and rules that name hidden things."""
+    data = document.get("data")
+    match endpoint:
+        case "query" | "query_range":
+            if isinstance(data, dict) and data.get("resultType") in ("vector", "matrix"):
+                data = {**data, "result": [row for row in data["result"] if not _bad(view, row["metric"])]}
+        case "series" | "labels":
+            data = [row for row in data or () if not _bad(view, row)]
+        case "alerts":
+            data = {"alerts": [alert for alert in (data or {}).get("alerts", ()) if not _bad(view, alert)]}
+        case "rules":
+            data = {"groups": [_group(view, group) for group in (data or {}).get("groups", ())]}
+            data["groups"] = [group for group in data["groups"] if group["rules"]]
+        case "metadata":
+            data = {name: rows for name, rows in (data or {}).items() if not _bad(view, [name, rows])}
+        case _:
+            data = [value for value in data or () if not _bad(view, value)]
+    kept = {key: value for key, value in document.items() if key not in ("data", "warnings", "infos")}
+    return {**kept, "data": data}
+
+
+def _group(view: View, group: Json) -> Json:
+    rules = []
+    for rule in group.get("rules", ()):
+        if _bad(view, [rule.get("name"), rule.get("labels")]):
+            continue
+        alerts = [alert for alert in rule.get("alerts") or () if not _bad(view, alert)]
+        rules.append({**rule, **({"alerts": alerts} if "alerts" in rule else {})})
+    cleaned = [redaction.scrub(view, rule) for rule in rules]
+    return {"name": group.get("name", ""), "interval": group.get("interval"), "rules": cleaned}
+
+
+def _bad(view: View, value: Any) -> bool:
+    if isinstance(value, dict) and any(
+        value.get(key) in view.namespaces
+        for key in ("namespace", "exported_namespace", "kubernetes_namespace")
+    ):
+        return True
+    return value in view.namespaces if isinstance(value, str) else redaction.mentions(view, json.dumps(value))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _error(status: int, message: str) -> web.Response:
+    kind = "bad_data" if status == 400 else "forbidden"
+    response = reply.as_json({"status": "error", "errorType": kind, "error": message}, status)
+    response["refusal"] = message
+    return response

@@ -1,0 +1,67 @@
+"""`kubectl auth can-i` and `whoami`, answered from the allow-list: the API server would speak of the
+gateway's own rights."""
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+from reprise.domain import access
+from reprise.gateway import reply
+from reprise.gateway.registry import Registry
+from reprise.gateway.session import Session
+
+Json = dict[str, Any]
+_URLS = ["/api", "/apis", "/openapi", "/version", "/prometheus", "/jaeger", "/alerts", "/instructions"]
+
+
+async def answer(
+    request: web.Request, session: Session, registry: Registry, path: access.ApiPath
+) -> web.Response:
+    """Answer one SelfSubject…Review."""
+    if request.content_type != "application/json":
+        return reply.refuse(415, f"expected a body in application/json, found {request.content_type}")
+    try:
+        asked = json.loads(await request.read())
+        spec = asked.get("spec") or {}
+    except (ValueError, AttributeError):
+        return reply.refuse(400, "expected a JSON object as the body, found something else")
+    hidden = session.view.injector_hidden
+    status: Json
+    match path.resource:
+        case "selfsubjectaccessreviews":
+            allowed, reason = _allowed(spec, session, registry)
+            status = {"allowed": allowed, "reason": reason}
+        case "selfsubjectrulesreviews":
+            status = {
+                "resourceRules": access.rules(hidden),
+                "nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": _URLS}],
+                "incomplete": False,
+            }
+        case _:
+            status = {"userInfo": {"username": "agent", "groups": ["system:authenticated"]}}
+    return reply.as_json(
+        {
+            "kind": asked.get("kind"),
+            "apiVersion": f"{path.group}/{path.version}",
+            "metadata": {},
+            **({"spec": spec} if spec else {}),
+            "status": status,
+        },
+        201,
+    )
+
+
+def _allowed(spec: Json, session: Session, registry: Registry) -> tuple[bool, str]:
+    if url := (spec.get("nonResourceAttributes") or {}).get("path"):
+        allowed = any(url == known or url.startswith(known + "/") for known in _URLS)
+        return allowed, "" if allowed else access.ALLOWED_TEXT
+    wanted = spec.get("resourceAttributes") or {}
+    texts = {key: str(wanted.get(key) or "") for key in ("group", "version", "namespace", "resource", "name")}
+    path = access.ApiPath(**texts, subresource=str(wanted.get("subresource") or ""))
+    refusal = access.decide(path, str(wanted.get("verb") or ""), session.view.injector_hidden)
+    if refusal is not None:
+        return False, refusal.message
+    if path.namespace and not registry.has_namespace(session.view, path.namespace):
+        return False, f'no namespace "{path.namespace}" is readable here'
+    return True, ""

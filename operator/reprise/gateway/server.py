@@ -1,0 +1,211 @@
+"""The HTTPS application: who asks, may it go on, who answers, and the line in the audit trail."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from reprise.domain import access, errors
+from reprise.gateway import audit, discovery, guide, jaeger, objects, prometheus, reply, reviews, submit
+from reprise.gateway.pages import Sealer
+from reprise.gateway.registry import Registry
+from reprise.gateway.session import Session, rfc3339, utc_now
+from reprise.gateway.upstream import Upstream
+
+log = logging.getLogger(__name__)
+MAX_IN_FLIGHT = 64
+MAX_STREAMS = 32
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Server:
+    """Routes of the gateway. Make the aiohttp application with `application()`."""
+
+    def __init__(
+        self,
+        kube: Upstream,
+        registry: Registry,
+        metrics: prometheus.Prometheus,
+        traces: jaeger.Jaeger,
+    ) -> None:
+        self._registry = registry
+        self._discovery = discovery.Discovery(kube)
+        self._objects = objects.Objects(kube, Sealer())
+        self._metrics = metrics
+        self._traces = traces
+
+    def application(self) -> web.Application:
+        app = web.Application(
+            middlewares=[self._guard],
+            client_max_size=submit.MAX_BODY_BYTES,
+        )
+        app.router.add_route("*", "/{path:.*}", self._route)
+        return app
+
+    # -- around every request -------------------------------------------------------------------
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Authenticate, count, answer, and write the audit line."""
+        if request.path == "/healthz":
+            ready = self._registry.is_ready
+            return web.Response(text="ok\n" if ready else "waits for the API server\n", status=200)
+        if request.path == "/readyz" and "Authorization" not in request.headers:
+            return web.Response(text="ok\n", status=200 if self._registry.is_ready else 503)
+        if not self._registry.is_ready:
+            return reply.refuse(503, "not ready yet: waits for the API server; try again in a few seconds")
+        session = self._registry.find(_token(request))
+        if session is None:
+            return reply.refuse(
+                401,
+                "expected the token of an open attempt in 'Authorization: Bearer …', found "
+                + ("one that no attempt has" if _token(request) else "none"),
+            )
+        return await self._audited(request, session, handler)
+
+    async def _audited(self, request: web.Request, session: Session, handler: Handler) -> web.StreamResponse:
+        path = _resource_path(request)
+        begun, came, seq = time.perf_counter(), rfc3339(utc_now()), session.next_seq()
+
+        def note(status: int, size: int, refusal: str) -> None:
+            session.trail.write(
+                audit.Entry(
+                    time=came,
+                    attempt=session.attempt.uid,
+                    seq=seq,
+                    turn=_header(request, "X-Turn"),
+                    verb=access.verb_of(request.method, path, objects.is_watch(request))
+                    if path
+                    else request.method.lower(),
+                    resource=_named(path, request),
+                    path=request.path[:500],
+                    status=status,
+                    bytes=size,
+                    duration_seconds=round(time.perf_counter() - begun, 6),
+                    decision="deny" if refusal else "allow",
+                    reason=refusal[:300],
+                    justification=_header(request, "X-Justification"),
+                )
+            )
+
+        request["session"] = session
+        request["stream_opened"] = lambda: note(200, 0, "")
+        session.in_flight += 1
+        status, size, refusal = 499, 0, ""  # 499: the client went away before it had an answer
+        try:
+            response = await self._answer(request, session, handler)
+            status = response.status
+            body = response.body if isinstance(response, web.Response) else None
+            size = len(body) if isinstance(body, bytes) else 0
+            refusal = response.get("refusal", "")
+            return response
+        finally:
+            session.in_flight -= 1
+            if refusal and status in (401, 403, 405, 406, 429):
+                session.note_denied()
+            note(status if "bytes" not in request else 200, request.get("bytes", size), refusal)
+
+    async def _answer(self, request: web.Request, session: Session, handler: Handler) -> web.StreamResponse:
+        if session.in_flight > MAX_IN_FLIGHT or session.streams > MAX_STREAMS:
+            return reply.refuse(429, f"at most {MAX_IN_FLIGHT} requests and {MAX_STREAMS} streams at a time")
+        try:
+            refused = await session.admit(request.path)
+            if refused is not None and request.path != "/submit":
+                return reply.refusal(refused)
+            return await handler(request)
+        except errors.RepriseError as exc:
+            log.warning("attempt %s: %s %s: %s", session.attempt.uid, request.method, request.path, exc)
+            return reply.upstream_failed(exc)
+        except web.HTTPException as exc:
+            return reply.refuse(exc.status, exc.reason)
+        except TimeoutError:
+            return reply.refuse(504, "it took too long")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # NB: an unexpected answer from behind must not show through in a traceback.
+            log.exception("attempt %s: %s %s", session.attempt.uid, request.method, request.path)
+            return reply.refuse(500, "the gateway failed to answer this; the operator's log says why")
+
+    # -- routes ---------------------------------------------------------------------------------
+
+    async def _route(self, request: web.Request) -> web.StreamResponse:
+        session: Session = request["session"]
+        parts = access.split(request.path)
+        match parts:
+            case ("submit",):
+                if request.method != "POST":
+                    return reply.refuse(405, f"expected POST, found {request.method}")
+                return await submit.submit(request, session)
+            case ("instructions",) | ("attempt",) if request.method == "GET":
+                return guide.answer(request, session, self._registry)
+            case ("alerts",) if request.method == "GET":
+                return await self._metrics.alerts(session)
+            case ("prometheus", *_):
+                return await self._metrics.serve(request, session)
+            case ("jaeger", *_):
+                return await self._traces.serve(request, session)
+            case None:
+                return reply.refuse(404, "expected a path of plain words, found something else")
+            case _:
+                return await self._kubernetes(request, session, parts)
+
+    async def _kubernetes(
+        self, request: web.Request, session: Session, parts: tuple[str, ...]
+    ) -> web.StreamResponse:
+        path = access.parse(parts)
+        if path is None or (path.group == "" and path.version != "v1"):
+            if request.method != "GET":
+                return reply.refuse(
+                    403, f"cannot {request.method.lower()} here: access is read-only; {access.ALLOWED_TEXT}"
+                )
+            return await self._discovery.serve(request, session, parts)
+        if request.method == "POST" and path.resource in access.REVIEWS.get(path.group, ()):
+            return await reviews.answer(request, session, self._registry, path)
+        verb = access.verb_of(request.method, path, objects.is_watch(request))
+        refusal = access.decide(path, verb, session.view.injector_hidden)
+        if refusal is None and request.method == "HEAD":
+            refusal = access.Refusal(405, "MethodNotAllowed", "expected GET, found HEAD")
+        if refusal is not None:
+            return reply.refusal(refusal)
+        if path.namespace and not self._registry.has_namespace(session.view, path.namespace):
+            if path.resource == "namespaces":
+                return reply.not_found(path)
+            known = ", ".join(self._registry.namespaces(session.view))
+            return reply.refuse(403, f'no namespace "{path.namespace}" is readable here; there are: {known}')
+        return await self._objects.serve(request, session, path)
+
+
+def _token(request: web.Request) -> str:
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else ""
+
+
+def _header(request: web.Request, name: str) -> str:
+    return unquote(request.headers.get(name, ""))[:2000]
+
+
+def _resource_path(request: web.Request) -> access.ApiPath | None:
+    parts = access.split(request.path)
+    return access.parse(parts) if parts else None
+
+
+def _named(path: access.ApiPath | None, request: web.Request) -> str:
+    """What the audit trail calls the thing asked for: `pods/log otel-demo/cart-…`, or the first word."""
+    if path is None:
+        return request.path.strip("/").partition("/")[0][:80]
+    kind = f"{path.full_resource}.{path.group}" if path.group else path.full_resource
+    return " ".join(part for part in (kind, "/".join(filter(None, (path.namespace, path.name)))) if part)
+
+
+async def serve(app: web.Application, host: str, port: int, tls: object, ready: asyncio.Event) -> None:
+    """Serve until cancelled. `tls` is an ssl.SSLContext; `ready` is set when the port is open."""
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, keepalive_timeout=75)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, ssl_context=tls, backlog=256).start()  # type: ignore[arg-type]
+        ready.set()
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,221 @@
+"""One attempt while the gateway serves it: its counters, its phase, and the only writes to its status."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from reprise.domain import access, budget, errors, redaction
+from reprise.domain.budget import Phase
+from reprise.gateway import attempt as attempts
+from reprise.gateway import audit
+from reprise.gateway.upstream import Upstream
+
+log = logging.getLogger(__name__)
+PERSIST_SECONDS = 5.0
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def rfc3339(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Session:
+    """State of one attempt. Started by the registry with `run()`, fed with `update()`."""
+
+    def __init__(
+        self, attempt: attempts.Attempt, kube: Upstream, trail: audit.Trail, clock: Clock = utc_now
+    ) -> None:
+        status = attempt.status
+        self.attempt = attempt
+        self.trail = trail
+        # Nothing older than this process has seen of the attempt may be watched from: history would show
+        # what was changed, and when.
+        self.oldest_revision = attempt.resource_version
+        self._kube = kube
+        self._clock = clock
+        self._phase = attempt.phase
+        self._started_at = redaction.parse_time(status.get("startedAt"))
+        self._requests = max(int(status.get("requests") or 0), trail.totals.counted)
+        self._denied = max(int(status.get("denied") or 0), trail.totals.denied)
+        self._seq = trail.totals.last_seq
+        self._persisted: dict[str, Any] = dict(status)
+        self._ended_at: str = status.get("endedAt", "")
+        self._lock = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._streams: set[asyncio.Task[Any]] = set()
+        self.in_flight = 0
+
+    @property
+    def view(self) -> redaction.View:
+        return self.attempt.view
+
+    @property
+    def phase(self) -> Phase:
+        """The phase by the clock, which the stored one follows."""
+        spent = budget.Spent(self._phase, self._started_at, self._requests)
+        attempt = self.attempt
+        return budget.decide(attempt.limits, spent, attempt.start_by, attempt.verdict, self._clock())
+
+    def left(self) -> dict[str, float | int]:
+        """What is left of the budgets: requests, and seconds of wall clock."""
+        total = self.attempt.limits
+        seconds = float(total.wall_clock_seconds)
+        if self._started_at is not None:
+            seconds -= (self._clock() - self._started_at).total_seconds()
+        return {
+            "requests": max(0, total.requests - self._requests),
+            "wallClockSeconds": max(0.0, round(seconds, 1)),
+        }
+
+    # -- requests -------------------------------------------------------------------------------
+
+    def next_seq(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    async def admit(self, path: str) -> access.Refusal | None:
+        """Count a request and let it in, or say why not. The first one starts the wall clock, and waits until
+        that is stored."""
+        if not self.phase.is_over and self._started_at is None:
+            async with self._lock:
+                if self._started_at is None:
+                    now = self._clock()
+                    await self._write({"phase": str(Phase.RUNNING), "startedAt": rfc3339(now)})
+                    self._started_at = now
+                    self._phase = Phase.RUNNING
+                    self._wake.set()
+        if path not in audit.FREE_PATHS and not self.phase.is_over:
+            self._requests += 1
+        phase = self.phase
+        if not phase.is_over:
+            return None
+        self._wake.set()
+        text = f"the attempt is over: {budget.explain(phase, self.attempt.limits)}"
+        if phase is Phase.TURNS_EXHAUSTED:
+            return access.Refusal(429, "TooManyRequests", text)
+        return access.Refusal(401, "Unauthorized", text)
+
+    def note_denied(self) -> None:
+        self._denied += 1
+
+    async def submit(self, entities: Iterable[str]) -> access.Refusal | None:
+        """Store the submission, once. None when it is stored. Raises Unreachable when it could not be."""
+        async with self._lock:
+            phase = self.phase
+            if self._phase is Phase.SUBMITTED or self._persisted.get("submission"):
+                return access.Refusal(409, "Conflict", "a submission was accepted before; it stands")
+            if phase.is_over:
+                return access.Refusal(410, "Gone", f"too late: {budget.explain(phase, self.attempt.limits)}")
+            now = rfc3339(self._clock())
+            await self._write(
+                {
+                    "phase": str(Phase.SUBMITTED),
+                    "submittedAt": now,
+                    "endedAt": now,
+                    "submission": {"entities": list(entities)},
+                    "message": budget.explain(Phase.SUBMITTED, self.attempt.limits),
+                    **self._counters(),
+                }
+            )
+            self._phase, self._ended_at = Phase.SUBMITTED, now
+            self._wake.set()
+            return None
+
+    # -- streams --------------------------------------------------------------------------------
+
+    def add_stream(self) -> None:
+        """Make the running task end with the attempt."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - only called from request handlers
+        self._streams.add(task)
+        task.add_done_callback(self._streams.discard)
+
+    @property
+    def streams(self) -> int:
+        return len(self._streams)
+
+    # -- life -----------------------------------------------------------------------------------
+
+    def update(self, attempt: attempts.Attempt) -> None:
+        """A newer version of the object: only its verdict can have changed."""
+        self.attempt = attempt
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Keep the status true: deadlines, the verdict, the counters. Ends when the attempt is over and its
+        last status is stored. Retries while the API server does not answer."""
+        while True:
+            self._wake.clear()
+            phase = self.phase
+            stored = False
+            try:
+                async with self._lock:
+                    await self._persist(self.phase)
+                stored = True
+            except errors.NotFound:
+                return
+            except errors.RepriseError as exc:
+                log.warning("status of attempt %s: %s; trying again", self.attempt.uid, exc)
+            if phase.is_over:
+                for task in self._streams:
+                    task.cancel()
+                if stored and self.attempt.verdict is not None:
+                    return
+            delay = self._delay(phase) if stored else 1.0
+            try:
+                await asyncio.wait_for(self._wake.wait(), delay)
+            except TimeoutError:
+                continue
+            # A busy agent wakes us for nothing but its end: what is only counted waits for the next round.
+
+    def close(self) -> None:
+        for task in self._streams:
+            task.cancel()
+        self.trail.close()
+
+    def _delay(self, phase: Phase) -> float | None:
+        """Seconds until there may be something to write; None to wait for an event."""
+        if phase.is_over:
+            return None
+        end = budget.deadline(
+            self.attempt.limits,
+            budget.Spent(phase, self._started_at, self._requests),
+            self.attempt.start_by,
+        )
+        delay = None if end is None else max(0.01, (end - self._clock()).total_seconds())
+        if self._started_at is None:
+            return delay
+        return PERSIST_SECONDS if delay is None else min(PERSIST_SECONDS, delay)
+
+    def _counters(self) -> dict[str, int]:
+        return {"requests": self._requests, "denied": self._denied}
+
+    async def _persist(self, phase: Phase) -> None:
+        fields: dict[str, Any] = {"phase": str(phase)}
+        if self._started_at is not None:
+            fields |= self._counters()
+        if phase.is_over:
+            self._ended_at = self._ended_at or rfc3339(self._clock())
+            fields["endedAt"] = self._ended_at
+            fields["message"] = self.attempt.verdict_reason or budget.explain(phase, self.attempt.limits)
+        await self._write(fields)
+        self._phase = phase
+
+    async def _write(self, fields: dict[str, Any]) -> None:
+        """Patch what differs from what is stored. Raises what `Kube.request` raises."""
+        changed = {key: value for key, value in fields.items() if self._persisted.get(key) != value}
+        if not changed:
+            return
+        answer = await self._kube.request(
+            "PATCH",
+            f"{self.attempt.url}/status",
+            body={"metadata": {"uid": self.attempt.uid}, "status": changed},
+            content_type="application/merge-patch+json",
+        )
+        self._persisted = dict(answer.get("status") or {})

@@ -1,0 +1,105 @@
+"""Reads from the systems behind the gateway, bounded in size and time."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Self
+from urllib.parse import urlencode
+
+import aiohttp
+
+from reprise.adapters import kube
+from reprise.domain import errors
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+
+
+class Upstream(kube.Kube):
+    """The API server, with answers that can be read as they come."""
+
+    @classmethod
+    async def reach(cls, kubeconfig: str | None = None) -> Self:
+        """Connect as `Kube.connect` does."""
+        found = await cls.connect(kubeconfig)
+        assert isinstance(found, cls)  # noqa: S101 - connect() makes what it is called on
+        return found
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def open(
+        self,
+        path: str,
+        query: Sequence[tuple[str, str]] = (),
+        accept: str = "application/json",
+        timeout_seconds: float = kube.REQUEST_TIMEOUT_SECONDS,
+    ) -> aiohttp.ClientResponse:
+        """A GET whose body is not read yet; the caller closes it. Raises Unreachable.
+
+        The answer is asked for uncompressed: packing and unpacking on one machine costs more than it saves.
+        """
+        request = await self._api.param_serialize(
+            "GET",
+            path + (f"?{urlencode(query)}" if query else ""),
+            header_params={"Accept": accept, "Accept-Encoding": "identity"},
+            auth_settings=["BearerToken"],
+        )
+        timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=5)
+        try:
+            answer = await self._api.call_api(*request, _request_timeout=timeout)
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            raise errors.Unreachable(f"GET {path}: the API server did not answer: {exc!r}") from exc
+        response: aiohttp.ClientResponse = answer.response
+        return response
+
+    async def read(
+        self,
+        path: str,
+        query: Sequence[tuple[str, str]] = (),
+        accept: str = "application/json",
+    ) -> kube.Response:
+        """A GET, read whole. Raises Unreachable, and Refused when it is larger than MAX_BODY_BYTES."""
+        async with await self.open(path, query, accept) as response:
+            body = await read_capped(response)
+        return kube.Response(response.status, response.headers.get("Content-Type", ""), body)
+
+
+async def read_capped(response: aiohttp.ClientResponse, limit: int = MAX_BODY_BYTES) -> bytes:
+    """The body. Raises Refused when it is longer than `limit` bytes, Unreachable when it breaks off."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in response.content.iter_any():
+            size += len(part)
+            if size > limit:
+                raise errors.Refused(f"expected an answer of at most {limit} bytes; ask for less at a time")
+            parts.append(part)
+    except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+        raise errors.Unreachable(f"the answer broke off: {exc!r}") from exc
+    return b"".join(parts)
+
+
+async def batches(
+    response: aiohttp.ClientResponse, limit: int = 4 * 1024 * 1024
+) -> AsyncIterator[list[bytes]]:
+    """The lines of a stream as they come, each with its end, those that came together in one list. A line
+    beyond `limit` bytes comes in pieces. Raises Unreachable when the stream breaks off.
+    """
+    rest = b""
+    try:
+        async for part in response.content.iter_any():
+            *whole, rest = (rest + part).split(b"\n")
+            if whole:
+                yield [line + b"\n" for line in whole]
+            if len(rest) > limit:
+                yield [rest]
+                rest = b""
+    except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+        raise errors.Unreachable(f"the stream broke off: {exc!r}") from exc
+    if rest:
+        yield [rest]
+
+
+async def lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """The lines of a stream, one by one. Raises Unreachable when it breaks off."""
+    async for batch in batches(response):
+        for line in batch:
+            yield line
