@@ -1,6 +1,7 @@
 """`reprise score`: a submission against a truth file, without any cluster."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,7 +59,7 @@ def _load(name: str, read: Callable[[Any], T], problems: list[str]) -> T | None:
     """Read one file; on failure every problem, with the file's name before it, goes to `problems`."""
     shown = "stdin" if name == "-" else name
     try:
-        text = click.get_text_stream("stdin").read() if name == "-" else Path(name).read_text("utf-8")
+        text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
         # JSON first: it is what agents write, and fast; YAML for what people write.
         try:
             data = json.loads(text)

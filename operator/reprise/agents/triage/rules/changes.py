@@ -1,0 +1,115 @@
+"""What was changed lately: a Deployment's present revision against the one before."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from reprise.agents.protocol import Hypothesis, Json
+from reprise.agents.triage.world import World, containers, template
+
+_REVISION = "deployment.kubernetes.io/revision"
+_IGNORED_LABELS = frozenset({"pod-template-hash"})
+
+
+def changed_template(world: World) -> Iterator[Hypothesis]:
+    """A template that changed within the window. How suspicious it is depends on how its workload does."""
+    for deployment in world.deployments:
+        name = deployment["metadata"]["name"]
+        revisions = sorted(_revisions(world, deployment), key=_revision)
+        if len(revisions) < 2 or not _recent(world, deployment, revisions[-1]):
+            continue
+        changed = sorted(differences(template(revisions[-2]), template(revisions[-1])))
+        if not changed:
+            continue
+        status = deployment.get("status", {})
+        short = status.get("availableReplicas", 0) < deployment["spec"].get("replicas", 1)
+        failing = name in world.failures.origins
+        mentioned = any(
+            name in alert.get("labels", {}).values()
+            for alert in world.alerts
+            if alert.get("state") in ("firing", "pending")
+        )
+        yield Hypothesis(
+            world.entity("Deployment", name),
+            "changed-lately",
+            0.85 if short or failing else 0.75 if mentioned else 0.6 if world.complaining() else 0.4,
+            f"revision {_revision(revisions[-1])} changed {', '.join(changed)[:300]}",
+            frozenset({name}),
+        )
+
+
+def _revisions(world: World, deployment: Json) -> list[Json]:
+    uid = deployment["metadata"].get("uid")
+    return [
+        rs
+        for rs in world.replica_sets
+        if any(owner.get("uid") == uid for owner in rs["metadata"].get("ownerReferences") or ())
+    ]
+
+
+def _revision(replica_set: Json) -> int:
+    text = (replica_set["metadata"].get("annotations") or {}).get(_REVISION, "0")
+    return int(text) if text.isdigit() else 0
+
+
+def _recent(world: World, deployment: Json, newest: Json) -> bool:
+    """Whether the newest revision was rolled out in the window.
+
+    NB: a ReplicaSet is used again when an old template comes back, so its own age says nothing: its oldest
+    pod does, and where it has none, when the Deployment last made progress.
+    """
+    born = [
+        pod["metadata"].get("creationTimestamp")
+        for pod in world.pods
+        if any(
+            o.get("uid") == newest["metadata"].get("uid")
+            for o in pod["metadata"].get("ownerReferences") or ()
+        )
+    ]
+    if born:
+        return world.in_window(min(time for time in born if time) if any(born) else None)
+    moved = [
+        condition.get("lastUpdateTime")
+        for condition in deployment.get("status", {}).get("conditions") or ()
+        if condition["type"] == "Progressing"
+    ]
+    return world.in_window(moved[0] if moved else newest["metadata"].get("creationTimestamp"))
+
+
+def differences(old: Json, new: Json) -> set[str]:
+    """What differs between two pod templates, in words: `env VALKEY_ADDR of cart`, `image of cart`, …"""
+    found = set()
+    before = {c["name"]: c for c in containers(old)}
+    after = {c["name"]: c for c in containers(new)}
+    for name in before.keys() ^ after.keys():
+        found.add(f"container {name}")
+    for name in before.keys() & after.keys():
+        one, two = before[name], after[name]
+        env_one, env_two = _env(one), _env(two)
+        found |= {
+            f"env {key} of {name}"
+            for key in env_one.keys() | env_two.keys()
+            if env_one.get(key) != env_two.get(key)
+        }
+        found |= {
+            f"{key} of {name}"
+            for key in one.keys() | two.keys()
+            if key not in ("env", "name") and one.get(key) != two.get(key)
+        }
+    old_spec, new_spec = old.get("spec") or {}, new.get("spec") or {}
+    found |= {
+        key
+        for key in old_spec.keys() | new_spec.keys()
+        if key not in ("containers", "initContainers") and old_spec.get(key) != new_spec.get(key)
+    }
+    if _labels(old) != _labels(new):
+        found.add("labels")
+    return found
+
+
+def _env(container: Json) -> dict[str, Any]:
+    return {env["name"]: env for env in container.get("env") or ()}
+
+
+def _labels(template: Json) -> dict[str, str]:
+    labels = (template.get("metadata") or {}).get("labels") or {}
+    return {key: value for key, value in labels.items() if key not in _IGNORED_LABELS}

@@ -1,0 +1,94 @@
+"""Addresses in environment variables: who calls whom, and who calls nobody."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from reprise.agents.protocol import Hypothesis, Json
+from reprise.agents.triage.world import World, containers, template
+
+# host:port, perhaps within a URL or a `key=host:port` list
+_ADDRESS = re.compile(
+    r"(?:^|[=;,@/\s])(?P<host>[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*):(?P<port>\d{1,5})(?=$|[/;,\s?])"
+)
+_REFERENCE = re.compile(r"\$\((\w+)\)")
+_LOCAL = frozenset({"localhost"})
+# A host that many workloads share and nobody serves was never there: not what broke today.
+_SHARED = 3
+
+
+class Address(NamedTuple):
+    """One `host:port` in one variable of one workload."""
+
+    workload: Json
+    variable: str
+    host: str
+    port: int
+
+
+def addresses(world: World) -> Iterator[Address]:
+    """Every address in every workload's environment, `$(OTHER)` references put in."""
+    for workload in world.workloads:
+        for container in containers(template(workload)):
+            values = {env["name"]: env["value"] for env in container.get("env") or () if "value" in env}
+            for name, value in values.items():
+                text = _REFERENCE.sub(lambda m, v=values: v.get(m[1], m[0]), value)  # type: ignore[misc]
+                for found in _ADDRESS.finditer(text):
+                    yield Address(workload, name, found["host"], int(found["port"]))
+
+
+def service_of(world: World, host: str) -> Json | None:
+    """The Service of the application's namespace that a host names."""
+    name, _, rest = host.partition(".")
+    if rest and rest.split(".")[0] != world.namespace:
+        return None
+    return next((s for s in world.services if s["metadata"]["name"] == name), None)
+
+
+def dependencies(world: World) -> Iterator[tuple[Json, Json, Json]]:
+    """(caller, callee, Service) for every workload that is told a Service's name in its environment."""
+    names = {service["metadata"]["name"]: service for service in world.services}
+    for caller in world.workloads:
+        told = {address.host.partition(".")[0] for address in addresses(world) if address.workload is caller}
+        for container in containers(template(caller)):
+            # `FRONTEND_HOST=frontend`: a host on its own
+            told |= {env.get("value", "") for env in container.get("env") or ()}
+        for name in sorted(told & set(names)):
+            for callee in world.selected_workloads(names[name]):
+                if callee["metadata"]["name"] != caller["metadata"]["name"]:
+                    yield caller, callee, names[name]
+
+
+def _serves(service: Json, port: int) -> bool:
+    """A Service without ports (ExternalName) forwards them all."""
+    ports = {one["port"] for one in service["spec"].get("ports") or ()}
+    return not ports or port in ports
+
+
+def points_nowhere(world: World) -> Iterator[Hypothesis]:
+    """An address whose Service does not exist, or has no such port."""
+    found = list(addresses(world))
+    users = Counter(host for _, host in {(a.workload["metadata"]["name"], a.host) for a in found})
+    for address in found:
+        if address.host in _LOCAL or re.fullmatch(r"[\d.]+", address.host):
+            continue
+        service = service_of(world, address.host)
+        if service is None and "." in address.host:
+            continue  # another namespace's or the world's: not visible from here
+        if service is None:
+            why, confidence = f"no Service is called {address.host}", 0.9
+        elif not _serves(service, address.port):
+            why, confidence = f"Service {address.host} has no port {address.port}", 0.88
+        else:
+            continue
+        if users[address.host] >= _SHARED:
+            confidence = 0.3
+        name = address.workload["metadata"]["name"]
+        yield Hypothesis(
+            world.entity(address.workload["kind"], name),
+            "points-nowhere",
+            confidence,
+            f"{address.variable} is {address.host}:{address.port}, but {why}",
+            frozenset({name}),
+        )

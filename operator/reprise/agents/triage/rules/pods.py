@@ -1,0 +1,120 @@
+"""Pods that do not come up, each blamed on what makes the pod."""
+
+import re
+from collections.abc import Iterator
+
+from reprise.agents.protocol import Hypothesis, Json
+from reprise.agents.triage.world import World, containers, template
+
+_IMAGE = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
+)
+_START = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"})
+
+
+def _states(pod: Json) -> Iterator[Json]:
+    status = pod.get("status", {})
+    yield from status.get("initContainerStatuses") or ()
+    yield from status.get("containerStatuses") or ()
+
+
+def _waiting(world: World, reasons: frozenset[str], rule: str, confidence: float) -> Iterator[Hypothesis]:
+    for pod in world.pods:
+        for state in _states(pod):
+            waiting = state.get("state", {}).get("waiting") or {}
+            if waiting.get("reason") in reasons:
+                kind, name = world.owner({"kind": "Pod", **pod})
+                yield Hypothesis(
+                    world.entity(kind, name),
+                    rule,
+                    confidence,
+                    f"pod {pod['metadata']['name']}, container {state['name']}: {waiting['reason']}: "
+                    f"{str(waiting.get('message', ''))[:200]}",
+                    frozenset({name}),
+                )
+
+
+def image_cannot_be_pulled(world: World) -> Iterator[Hypothesis]:
+    yield from _waiting(world, _IMAGE, "image-cannot-be-pulled", 0.95)
+
+
+def container_cannot_start(world: World) -> Iterator[Hypothesis]:
+    yield from _waiting(world, _START, "container-cannot-start", 0.93)
+
+
+def crashes(world: World) -> Iterator[Hypothesis]:
+    """Containers that end again and again. Out of memory is its own doing; else it may be what it needs."""
+    for pod in world.pods:
+        for state in _states(pod):
+            last = (state.get("lastState") or {}).get("terminated") or {}
+            now = state.get("state") or {}
+            ended = now.get("terminated") or last
+            looping = (now.get("waiting") or {}).get("reason") == "CrashLoopBackOff"
+            if not ended or not (looping or world.in_window(ended.get("finishedAt"))):
+                continue
+            if ended.get("exitCode", 0) == 0 and not looping:
+                continue
+            kind, name = world.owner({"kind": "Pod", **pod})
+            memory = ended.get("reason") == "OOMKilled"
+            yield Hypothesis(
+                world.entity(kind, name),
+                "out-of-memory" if memory else "crashes",
+                0.9 if memory else 0.75 if looping else 0.5,
+                f"pod {pod['metadata']['name']}, container {state['name']}: {ended.get('reason')} "
+                f"{ended.get('exitCode')}, {state.get('restartCount', 0)} restarts",
+                frozenset({name}),
+            )
+
+
+def cannot_be_scheduled(world: World) -> Iterator[Hypothesis]:
+    """Blame the node when it is closed to new pods and nothing else is said, else what the pod asks for."""
+    for pod in world.pods:
+        condition = next(
+            (c for c in pod.get("status", {}).get("conditions") or () if c["type"] == "PodScheduled"), None
+        )
+        if condition is None or condition["status"] != "False":
+            continue
+        message = str(condition.get("message", ""))
+        kind, name = world.owner({"kind": "Pod", **pod})
+        evidence = f"pod {pod['metadata']['name']}: {message[:300]}"
+        cordoned = [node for node in world.nodes if node.get("spec", {}).get("unschedulable")]
+        if cordoned and "unschedulable" in message:
+            for node in cordoned:
+                yield Hypothesis(
+                    f"Node/{node['metadata']['name']}", "cordoned-node", 0.9, evidence, frozenset({name})
+                )
+        elif claim := re.search(r'persistentvolumeclaim "([^"]+)"', message):
+            found = any(c["metadata"]["name"] == claim[1] for c in world.claims)
+            blamed = world.entity("PersistentVolumeClaim", claim[1]) if found else world.entity(kind, name)
+            yield Hypothesis(blamed, "unbound-claim", 0.9, evidence, frozenset({name}))
+        else:
+            yield Hypothesis(world.entity(kind, name), "unschedulable", 0.9, evidence, frozenset({name}))
+
+
+def not_ready(world: World) -> Iterator[Hypothesis]:
+    """Runs, and its probe says no: the probe or the program."""
+    for pod in world.pods:
+        status = pod.get("status", {})
+        states = status.get("containerStatuses") or ()
+        if status.get("phase") != "Running" or pod["metadata"].get("deletionTimestamp"):
+            continue
+        for state in states:
+            if state.get("ready") or "running" not in (state.get("state") or {}):
+                continue
+            kind, name = world.owner({"kind": "Pod", **pod})
+            yield Hypothesis(
+                world.entity(kind, name),
+                "not-ready",
+                0.62,
+                f"pod {pod['metadata']['name']}, container {state['name']}: running, not ready",
+                frozenset({name}),
+            )
+
+
+def declared_ports(workload: Json) -> dict[str, int]:
+    """The container ports that a workload declares: name (or number as text) -> number."""
+    return {
+        port.get("name") or str(port["containerPort"]): port["containerPort"]
+        for container in containers(template(workload))
+        for port in container.get("ports") or ()
+    }
