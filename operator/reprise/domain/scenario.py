@@ -67,7 +67,7 @@ class Scenario:
 
 
 def entity(text: str, namespace: str) -> EntityId:
-    """An equivalent as a scenario writes it; `Kind/name` is the application's if kinds of it have a namespace.
+    """An equivalent as a scenario writes it; `Kind/name` is the application's if such have a namespace.
 
     Raises InvalidInput.
     """
