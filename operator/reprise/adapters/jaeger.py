@@ -1,0 +1,278 @@
+"""Jaeger, through its query API v3 (`/api/v3`), whose answers are OTLP/JSON with nanoseconds.
+
+Wire types stay in here; callers get frozen values, and each trace's own JSON beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from reprise.domain import errors
+
+REQUEST_TIMEOUT_SECONDS = 30.0
+DEFAULT_LIMIT = 500
+_NANOSECONDS = 1_000_000_000
+# A window that is no wider than this is asked for without a limit instead of being halved again.
+_NARROWEST_NANOSECONDS = 1_000_000
+_NO_LIMIT = 1_000_000
+
+
+class SpanKind(Enum):
+    """OpenTelemetry's span kinds; the values are the words of the collector's ClickHouse tables."""
+
+    UNSPECIFIED = "Unspecified"
+    INTERNAL = "Internal"
+    SERVER = "Server"
+    CLIENT = "Client"
+    PRODUCER = "Producer"
+    CONSUMER = "Consumer"
+
+
+class StatusCode(Enum):
+    """OpenTelemetry's span status."""
+
+    UNSET = "Unset"
+    OK = "Ok"
+    ERROR = "Error"
+
+
+@dataclass(frozen=True)
+class Span:
+    """One span. Times in nanoseconds, `start_ns` since the epoch. `parent_span_id` is empty for a root.
+
+    Attribute values are str, bool, int, float, or lists and mappings of these.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    trace_state: str
+    service: str
+    name: str
+    kind: SpanKind
+    start_ns: int
+    duration_ns: int
+    status_code: StatusCode
+    status_message: str
+    attributes: Mapping[str, Any]
+    resource_attributes: Mapping[str, Any]
+    scope_name: str
+    scope_version: str
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One trace. `spans` oldest first; `raw` is the trace as OTLP/JSON (`{"resourceSpans": [...]}`)."""
+
+    trace_id: str
+    spans: tuple[Span, ...]
+    raw: Mapping[str, Any] = field(repr=False)
+
+
+class Jaeger:
+    """A client of one server. Use it as an async context manager or close it with `close()`.
+
+    base_url: with any path prefix, such as an API-server proxy's. `session` is used and left open when given.
+    `headers` and `ssl_context` go with every request. Every method raises Unreachable when there is no
+    answer, and InvalidInput for a request that Jaeger refuses.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        session: aiohttp.ClientSession | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._base = base_url.rstrip("/")
+        self._session = session
+        self._own = session is None
+        self._headers = dict(headers or {})
+        self._ssl = ssl_context
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the session, unless it was given."""
+        if self._own and self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def services(self) -> list[str]:
+        """Return the names of the services that have sent spans, sorted."""
+        answer = await self._get("/api/v3/services", {})
+        return sorted(answer.get("services") or [])
+
+    async def operations(self, service: str) -> list[str]:
+        """Return the span names of a service, sorted; none for a service that is not known."""
+        answer = await self._get("/api/v3/operations", {"service": service})
+        return sorted({each["name"] for each in answer.get("operations") or []})
+
+    async def traces(self, service: str, start: float, end: float, limit: int = DEFAULT_LIMIT) -> list[Trace]:
+        """Return every trace with a span of `service` that started in the range, oldest first.
+
+        start, end: seconds since the epoch. limit: how many traces one request may bring; a range that holds
+        more is halved until nothing is left out. A trace comes whole, with spans of other services and
+        outside the range.
+        """
+        if limit < 1 or end < start:
+            raise errors.InvalidInput(
+                f"expected start ≤ end and a limit of at least 1, found {start}, {end}, {limit}"
+            )
+        found: dict[str, Trace] = {}
+        windows = [(int(start * _NANOSECONDS), int(end * _NANOSECONDS))]
+        while windows:
+            first, last = windows.pop()
+            narrow = last - first <= _NARROWEST_NANOSECONDS
+            traces = await self._window(service, first, last, _NO_LIMIT if narrow else limit)
+            if len(traces) >= limit and not narrow:
+                middle = (first + last) // 2
+                windows += [(first, middle), (middle, last)]
+                continue
+            for trace in traces:
+                # NB: a trace that is still growing may come from both sides of a cut, longer the second time.
+                known = found.get(trace.trace_id)
+                if known is None or len(known.spans) < len(trace.spans):
+                    found[trace.trace_id] = trace
+        return sorted(found.values(), key=lambda t: (t.spans[0].start_ns, t.trace_id))
+
+    async def _window(self, service: str, start_ns: int, end_ns: int, limit: int) -> list[Trace]:
+        params = {
+            "query.service_name": service,
+            "query.start_time_min": _rfc3339(start_ns),
+            "query.start_time_max": _rfc3339(end_ns),
+            "query.num_traces": str(limit),
+        }
+        answer = await self._get("/api/v3/traces", params)
+        return _traces((answer.get("result") or {}).get("resourceSpans") or [])
+
+    async def _get(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
+        if self._session is None:
+            self._session = aiohttp.ClientSession()
+        try:
+            async with self._session.get(
+                self._base + path,
+                params=params,
+                headers=self._headers,
+                ssl=self._ssl if self._ssl is not None else True,
+                timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS),
+            ) as response:
+                body = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise errors.Unreachable(
+                f"Jaeger at {self._base} did not answer: {error or type(error).__name__}; see that its pod is ready"
+            ) from error
+        try:
+            answer = json.loads(body)
+        except ValueError as error:
+            text = body[:200].decode(errors="replace")
+            raise errors.Unreachable(
+                f"expected Jaeger's JSON from {self._base}{path}, found {response.status}: {text}"
+            ) from error
+        if "error" not in answer and response.status == 200:
+            return dict(answer)
+        fault = answer.get("error") or {}
+        if fault.get("httpCode") == 404 and fault.get("message") == "No traces found":
+            return {}
+        message = f"Jaeger at {self._base}{path}: {response.status}: {fault.get('message') or body[:200]!r}"
+        if response.status == 400:
+            raise errors.InvalidInput(message)
+        raise errors.Unreachable(message)
+
+
+def _traces(resource_spans: list[dict[str, Any]]) -> list[Trace]:
+    """Group OTLP's resourceSpans, which may hold many traces, by trace."""
+    raw: dict[str, list[dict[str, Any]]] = {}
+    spans: dict[str, list[Span]] = {}
+    for block in resource_spans:
+        for scoped in block.get("scopeSpans") or []:
+            for trace_id, wired in _by_trace(scoped.get("spans") or []):
+                part = {**block, "scopeSpans": [{**scoped, "spans": wired}]}
+                raw.setdefault(trace_id, []).append(part)
+                resource = _attributes((block.get("resource") or {}).get("attributes"))
+                scope = scoped.get("scope") or {}
+                spans.setdefault(trace_id, []).extend(_span(each, resource, scope) for each in wired)
+    return [
+        Trace(
+            trace_id=trace_id,
+            spans=tuple(sorted(spans[trace_id], key=lambda s: (s.start_ns, s.span_id))),
+            raw={"resourceSpans": parts},
+        )
+        for trace_id, parts in raw.items()
+    ]
+
+
+def _by_trace(spans: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    grouped: dict[str, list[dict[str, Any]]] = {}
+    for span in spans:
+        grouped.setdefault(span["traceId"], []).append(span)
+    yield from grouped.items()
+
+
+_KINDS = tuple(SpanKind)
+_STATUSES = tuple(StatusCode)
+
+
+def _span(wired: Mapping[str, Any], resource: Mapping[str, Any], scope: Mapping[str, Any]) -> Span:
+    status = wired.get("status") or {}
+    start = int(wired["startTimeUnixNano"])
+    return Span(
+        trace_id=wired["traceId"],
+        span_id=wired["spanId"],
+        parent_span_id=wired.get("parentSpanId", ""),
+        trace_state=wired.get("traceState", ""),
+        service=str(resource.get("service.name", "")),
+        name=wired.get("name", ""),
+        kind=_KINDS[wired.get("kind", 0)],
+        start_ns=start,
+        duration_ns=int(wired["endTimeUnixNano"]) - start,
+        status_code=_STATUSES[status.get("code", 0)],
+        status_message=status.get("message", ""),
+        attributes=_attributes(wired.get("attributes")),
+        resource_attributes=resource,
+        scope_name=scope.get("name", ""),
+        scope_version=scope.get("version", ""),
+    )
+
+
+def _attributes(pairs: list[dict[str, Any]] | None) -> dict[str, Any]:
+    return {pair["key"]: _value(pair.get("value") or {}) for pair in pairs or []}
+
+
+def _value(wired: Mapping[str, Any]) -> Any:
+    """Unwrap OTLP/JSON's AnyValue; its 64-bit integers are strings."""
+    match wired:
+        case {"intValue": number}:
+            return int(number)
+        case {"doubleValue": number}:
+            return float(number)
+        case {"arrayValue": {"values": values}}:
+            return [_value(each) for each in values]
+        case {"kvlistValue": {"values": pairs}}:
+            return _attributes(pairs)
+        case {"arrayValue": _}:
+            return []
+        case {"kvlistValue": _}:
+            return {}
+    return next(iter(wired.values()), "")
+
+
+def _rfc3339(nanoseconds: int) -> str:
+    seconds, rest = divmod(nanoseconds, _NANOSECONDS)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
