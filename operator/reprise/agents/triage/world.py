@@ -62,7 +62,7 @@ class World:
     alerts: Sequence[Json] = ()
     failures: calls.Failures = field(default_factory=calls.Failures)
 
-    @property
+    @functools.cached_property
     def workloads(self) -> list[Json]:
         """Deployments, StatefulSets and DaemonSets, each with its kind."""
         return [

@@ -46,11 +46,18 @@ def service_of(world: World, host: str) -> Json | None:
     return next((s for s in world.services if s["metadata"]["name"] == name), None)
 
 
+def _key(workload: Json) -> tuple[str, str]:
+    return workload["kind"], workload["metadata"]["name"]
+
+
 def dependencies(world: World) -> Iterator[tuple[Json, Json, Json]]:
     """(caller, callee, Service) for every workload that is told a Service's name in its environment."""
     names = {service["metadata"]["name"]: service for service in world.services}
+    told_by: dict[tuple[str, str], set[str]] = {}
+    for address in addresses(world):
+        told_by.setdefault(_key(address.workload), set()).add(address.host.partition(".")[0])
     for caller in world.workloads:
-        told = {address.host.partition(".")[0] for address in addresses(world) if address.workload is caller}
+        told = told_by.get(_key(caller), set())
         for container in containers(template(caller)):
             # `FRONTEND_HOST=frontend`: a host on its own
             told |= {env.get("value", "") for env in container.get("env") or ()}

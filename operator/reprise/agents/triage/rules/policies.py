@@ -26,7 +26,12 @@ def denies_callers(world: World) -> Iterator[Hypothesis]:
     for policy in world.network_policies:
         name = policy["metadata"]["name"]
         if name not in blamed and _admits_nobody(policy):
-            hit = {w["metadata"]["name"] for w in world.workloads if _isolates(policy, "Ingress", w)}
+            hit = {
+                w["metadata"]["name"]
+                for w in world.workloads
+                if _isolates(policy, "Ingress", w)
+                and all(_admits_nobody(p) for p in world.network_policies if _isolates(p, "Ingress", w))
+            }
             if hit:
                 blamed[name] = (hit, ["it selects pods and admits nobody"])
     for name, (victims, said) in sorted(blamed.items()):

@@ -1,0 +1,313 @@
+"""Each row breaks the healthy shop in one way and names what must be submitted: all of it, nothing more."""
+
+from collections.abc import Callable
+
+import pytest
+from tests.unit.agents.worlds import BEFORE, DURING, Shop, shop
+
+from reprise.agents.protocol import Hypothesis
+from reprise.agents.triage import resolve, rules
+from reprise.agents.triage.calls import Failures, failures
+
+
+def submitted(world_of: Shop, **more: object) -> list[str]:
+    world = world_of.world(**more)
+    found: list[Hypothesis] = [hypothesis for rule in rules.ALL for hypothesis in rule(world)]
+    return [cause.entity for cause in resolve.resolve(found, world)]
+
+
+def policy(name: str, selector: dict[str, str], **spec: object) -> dict[str, object]:
+    return {
+        "metadata": {"name": name},
+        "spec": {"podSelector": {"matchLabels": selector}, "policyTypes": ["Ingress"], **spec},
+    }
+
+
+def admits_nobody(it: Shop) -> None:
+    it.network_policies.append(policy("p", {"opentelemetry.io/name": "frontend"}))
+    it.firing("HighRequestErrorRate", service_name="frontend-proxy")
+
+
+def admits_strangers_only(it: Shop) -> None:
+    only = [{"from": [{"podSelector": {"matchLabels": {"opentelemetry.io/name": "quote"}}}]}]
+    it.network_policies.append(policy("p", {"opentelemetry.io/name": "frontend"}, ingress=only))
+
+
+def admits_another_port_only(it: Shop) -> None:
+    it.network_policies.append(
+        policy("p", {"opentelemetry.io/name": "cart"}, ingress=[{"ports": [{"port": 9999}]}])
+    )
+
+
+def lets_nothing_out(it: Shop) -> None:
+    it.network_policies.append(
+        policy("p", {"opentelemetry.io/name": "checkout"}, policyTypes=["Egress"], egress=[])
+    )
+
+
+def quota(it: Shop) -> None:
+    it.quotas.append({"metadata": {"name": "compute"}, "spec": {"hard": {"limits.memory": "1Gi"}}})
+    it.without_pods("checkout")
+    replica_set = next(rs for rs in it.replica_sets if rs["metadata"]["name"] == "checkout-1")
+    replica_set["status"] = {
+        "replicas": 0,
+        "conditions": [
+            {
+                "type": "ReplicaFailure",
+                "status": "True",
+                "message": 'pods "checkout-1-" is forbidden: exceeded quota: compute, requested: '
+                "limits.memory=20Mi, used: limits.memory=1Gi, limited: limits.memory=1Gi",
+            }
+        ],
+    }
+
+
+def quota_by_event_alone(it: Shop) -> None:
+    quota(it)
+    replica_set = next(rs for rs in it.replica_sets if rs["metadata"]["name"] == "checkout-1")
+    message = replica_set["status"].pop("conditions")[0]["message"]
+    it.events.append(
+        {
+            "reason": "FailedCreate",
+            "message": message,
+            "involvedObject": {"kind": "ReplicaSet", "name": "checkout-1"},
+        }
+    )
+
+
+def flag(it: Shop) -> None:
+    it.set_flag("paymentFailure", "50%")
+    it.firing("HighRequestErrorRate", service_name="payment")
+
+
+def image(it: Shop) -> None:
+    it.container("product-catalog")["image"] = "otel-demo-lite:9.9.9"
+    it.revision(it.deployment("product-catalog"), 2, DURING)
+    it.waiting("product-catalog", "ErrImagePull", "not found")
+
+
+def selector(it: Shop) -> None:
+    it.service("ad")["spec"]["selector"] = {"opentelemetry.io/name": "advert"}
+
+
+def target_port(it: Shop) -> None:
+    it.service("cart")["spec"]["ports"][0]["targetPort"] = 8079
+
+
+def named_target_port(it: Shop) -> None:
+    it.service("cart")["spec"]["ports"][0]["targetPort"] = "grpc"
+
+
+def scaled(it: Shop) -> None:
+    it.deployment("shipping")["spec"]["replicas"] = 0
+    it.without_pods("shipping")
+
+
+def environment_host(it: Shop) -> None:
+    it.set_env("cart", "VALKEY_ADDR", "valkey-basket:6379")
+
+
+def environment_port(it: Shop) -> None:
+    it.set_env("cart", "VALKEY_ADDR", "valkey-cart:6380")
+
+
+def environment_host_and_crashes(it: Shop) -> None:
+    environment_host(it)
+    it.waiting("cart", "CrashLoopBackOff")
+    it.pod("cart")["status"]["containerStatuses"][0]["lastState"] = {
+        "terminated": {"exitCode": 1, "reason": "Error", "finishedAt": DURING}
+    }
+
+
+def callers_of_a_stopped_one_crash(it: Shop) -> None:
+    it.deployment("valkey-cart")["spec"]["replicas"] = 0
+    it.without_pods("valkey-cart")
+    it.waiting("cart", "CrashLoopBackOff")
+    it.pod("cart")["status"]["containerStatuses"][0]["lastState"] = {
+        "terminated": {"exitCode": 1, "reason": "Error", "finishedAt": DURING}
+    }
+
+
+def memory(it: Shop) -> None:
+    state = it.pod("recommendation")["status"]["containerStatuses"][0]
+    state["restartCount"] = 3
+    state["lastState"] = {"terminated": {"exitCode": 137, "reason": "OOMKilled", "finishedAt": DURING}}
+
+
+def cordoned(it: Shop) -> None:
+    it.nodes[0]["spec"] = {"unschedulable": True}
+    pod = it.pod("email")
+    pod["status"] = {
+        "phase": "Pending",
+        "conditions": [
+            {
+                "type": "PodScheduled",
+                "status": "False",
+                "reason": "Unschedulable",
+                "message": "0/1 nodes are available: 1 node(s) were unschedulable.",
+            }
+        ],
+    }
+
+
+def bad_node_selector(it: Shop) -> None:
+    cordoned(it)
+    it.nodes[0]["spec"] = {}
+    it.pod("email")["status"]["conditions"][0]["message"] = (
+        "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
+    )
+
+
+def two_causes(it: Shop) -> None:
+    scaled(it)
+    selector(it)
+
+
+def rolled_out_and_broken(it: Shop) -> None:
+    it.container("currency")["args"] = ["currencies"]
+    it.revision(it.deployment("currency"), 2, DURING)
+    it.deployment("currency")["status"] = {"replicas": 1}
+    it.firing("KubeDeploymentRolloutStuck", deployment="currency")
+
+
+BROKEN: list[tuple[Callable[[Shop], None], list[str]]] = [
+    (admits_nobody, ["otel-demo/NetworkPolicy/p"]),
+    (admits_strangers_only, ["otel-demo/NetworkPolicy/p"]),
+    (admits_another_port_only, ["otel-demo/NetworkPolicy/p"]),
+    (lets_nothing_out, ["otel-demo/NetworkPolicy/p"]),
+    (quota, ["otel-demo/ResourceQuota/compute"]),
+    (quota_by_event_alone, ["otel-demo/ResourceQuota/compute"]),
+    (flag, ["otel-demo/ConfigMap/flagd-config"]),
+    (image, ["otel-demo/Deployment/product-catalog"]),
+    (selector, ["otel-demo/Service/ad"]),
+    (target_port, ["otel-demo/Service/cart"]),
+    (named_target_port, ["otel-demo/Service/cart"]),
+    (scaled, ["otel-demo/Deployment/shipping"]),
+    (environment_host, ["otel-demo/Deployment/cart"]),
+    (environment_port, ["otel-demo/Deployment/cart"]),
+    (environment_host_and_crashes, ["otel-demo/Deployment/cart"]),
+    (callers_of_a_stopped_one_crash, ["otel-demo/Deployment/valkey-cart"]),
+    (memory, ["otel-demo/Deployment/recommendation"]),
+    (cordoned, ["Node/worker"]),
+    (bad_node_selector, ["otel-demo/Deployment/email"]),
+    (two_causes, ["otel-demo/Deployment/shipping", "otel-demo/Service/ad"]),
+    (rolled_out_and_broken, ["otel-demo/Deployment/currency"]),
+]
+
+
+@pytest.mark.parametrize(("breaks", "expected"), BROKEN, ids=[row[0].__name__ for row in BROKEN])
+def test_the_cause_and_nothing_else(breaks: Callable[[Shop], None], expected: list[str]) -> None:
+    it = shop()
+    breaks(it)
+    assert sorted(submitted(it)) == expected
+
+
+def allows_the_callers(it: Shop) -> None:
+    only = [{"from": [{"podSelector": {}}], "ports": [{"port": 8080}]}]
+    it.network_policies.append(policy("p", {"opentelemetry.io/name": "cart"}, ingress=only))
+
+
+def two_policies_that_together_allow(it: Shop) -> None:
+    it.network_policies.append(policy("deny", {"opentelemetry.io/name": "cart"}, ingress=[]))
+    allows_the_callers(it)
+
+
+def an_old_change(it: Shop) -> None:
+    it.container("cart")["image"] = "otel-demo-lite:newer"
+    it.revision(it.deployment("cart"), 2, BEFORE)
+    it.firing("HighRequestErrorRate", service_name="frontend")
+
+
+def a_quota_with_room(it: Shop) -> None:
+    it.quotas.append({"metadata": {"name": "compute"}, "spec": {"hard": {"limits.memory": "100Gi"}}})
+
+
+def a_refusal_that_is_over(it: Shop) -> None:
+    quota_by_event_alone(it)
+    replica_set = next(rs for rs in it.replica_sets if rs["metadata"]["name"] == "checkout-1")
+    replica_set["status"] = {"replicas": 1}
+
+
+def crashed_before_the_window(it: Shop) -> None:
+    state = it.pod("kafka")["status"]["containerStatuses"][0] if it.pods else {}
+    state["restartCount"] = 1
+    state["lastState"] = {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": BEFORE}}
+
+
+FINE: list[Callable[[Shop], None]] = [
+    allows_the_callers,
+    two_policies_that_together_allow,
+    an_old_change,
+    a_quota_with_room,
+    a_refusal_that_is_over,
+    crashed_before_the_window,
+    lambda it: None,
+]
+
+
+@pytest.mark.parametrize("does", FINE, ids=lambda does: does.__name__)
+def test_nothing_is_submitted_when_nothing_is_wrong(does: Callable[[Shop], None]) -> None:
+    it = shop()
+    does(it)
+    assert submitted(it) == []
+
+
+def span(
+    identity: str, service: str, parent: str = "", *, failed: bool = True, **tags: str
+) -> dict[str, object]:
+    return {
+        "traceID": "t",
+        "spanID": identity,
+        "processID": service,
+        "references": [{"refType": "CHILD_OF", "traceID": "t", "spanID": parent}] if parent else [],
+        "tags": [
+            *([{"key": "error", "value": True}] if failed else []),
+            *({"key": key.replace("_", "."), "value": value} for key, value in tags.items()),
+        ],
+    }
+
+
+def trace(*spans: dict[str, object]) -> dict[str, object]:
+    return {
+        "traceID": "t",
+        "processes": {str(s["processID"]): {"serviceName": s["processID"]} for s in spans},
+        "spans": list(spans),
+    }
+
+
+def test_errors_begin_at_the_deepest_failing_span() -> None:
+    found = failures(
+        [
+            trace(
+                span("a", "frontend"),
+                span("b", "checkout", "a"),
+                span("c", "checkout", "b", span_kind="client", server_address="payment"),
+                span("d", "payment", "c"),
+                span("e", "cart", "b", failed=False),
+            )
+        ]
+    )
+    assert dict(found.origins) == {"payment": 1}
+    assert dict(found.peers) == {}
+
+
+def test_a_peer_that_does_not_answer_is_named() -> None:
+    found = failures(
+        [
+            trace(
+                span("a", "frontend"),
+                span("b", "frontend", "a", span_kind="client", server_address="ad:8080"),
+            )
+        ]
+    )
+    assert dict(found.origins) == {"frontend": 1}
+    assert dict(found.peers) == {"ad": 1}
+
+
+def test_the_best_guess_is_taken_only_while_an_alert_fires() -> None:
+    it = shop()
+    guess = Failures()
+    guess.origins.update({"payment": 20, "frontend": 1})
+    assert submitted(it, failures=guess) == []
+    it.firing("HighRequestErrorRate", service_name="payment")
+    assert submitted(it, failures=guess) == ["otel-demo/Deployment/payment"]
