@@ -213,7 +213,7 @@ def decide(path: ApiPath, verb: str, injector_hidden: bool) -> Refusal | None:
         return Refusal(
             403,
             "Forbidden",
-            f"{what} is forbidden: cannot {verb}{where}: access is read-only; {ALLOWED_TEXT}",
+            f"{what} is forbidden: cannot {verb}{where}: only get, list and watch are allowed",
         )
     return Refusal(
         403,

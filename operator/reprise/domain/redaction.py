@@ -157,17 +157,16 @@ class _Walked(NamedTuple):
 
 
 def _walk(view: View, value: Any, key: str = "") -> _Walked:
-    """Drop what a hidden word stands in: the line of a text, the entry of a mapping, the element of a list.
+    """Drop what a hidden word stands in: the entry of a mapping, the element of a list.
 
     An element of a list that loses a field goes as a whole (an environment variable, an owner reference);
-    what a list loses is not held against what the list is in.
+    what a list loses is not held against what the list is in. Texts go whole, many lines of them too: what
+    stands around the word, a comment say, may tell as much.
     """
     match value:
         case str():
-            if not mentions(view, value):
-                return _Walked(value, False)
-            left = "".join(line for line in value.splitlines(keepends=True) if not mentions(view, line))
-            return _Walked(left or None, not left)
+            bad = mentions(view, value)
+            return _Walked(None if bad else value, bad)
         case dict():
             lost, kept = False, {}
             for name, item in value.items():

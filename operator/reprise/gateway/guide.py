@@ -24,6 +24,7 @@ Nothing older than {start} is shown.
 
 Answer with POST /submit, Content-Type application/json:
   {{"entities": [{{"name": "{namespace}/Deployment/example"}}, {{"name": "Node/example"}}]}}
+With kubectl: kubectl create --raw /submit -f answer.json
 Names are namespace/Kind/name, or Kind/name for what has no namespace. A malformed answer is refused with the
 reason and does not count; the first one accepted is final.
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
-from reprise.domain import access
-from reprise.gateway import reply
+from reprise.domain import access, errors
+from reprise.gateway import protobuf, reply
 from reprise.gateway.registry import Registry
 from reprise.gateway.session import Session
 
@@ -19,13 +19,18 @@ async def answer(
     request: web.Request, session: Session, registry: Registry, path: access.ApiPath
 ) -> web.Response:
     """Answer one SelfSubject…Review."""
-    if request.content_type != "application/json":
-        return reply.refuse(415, f"expected a body in application/json, found {request.content_type}")
+    body = await request.read()
     try:
-        asked = json.loads(await request.read())
+        match request.content_type:
+            case "application/json":
+                asked = json.loads(body)
+            case "application/vnd.kubernetes.protobuf":
+                asked = protobuf.read_review(body)
+            case other:
+                return reply.refuse(415, f"expected a body in application/json, found {other}")
         spec = asked.get("spec") or {}
-    except (ValueError, AttributeError):
-        return reply.refuse(400, "expected a JSON object as the body, found something else")
+    except (errors.InvalidInput, ValueError, AttributeError):
+        return reply.refuse(400, "expected a SelfSubject…Review as the body, found something else")
     hidden = session.view.injector_hidden
     status: Json
     match path.resource:

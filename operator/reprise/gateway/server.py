@@ -157,9 +157,7 @@ class Server:
         path = access.parse(parts)
         if path is None or (path.group == "" and path.version != "v1"):
             if request.method != "GET":
-                return reply.refuse(
-                    403, f"cannot {request.method.lower()} here: access is read-only; {access.ALLOWED_TEXT}"
-                )
+                return reply.refuse(403, f"cannot {request.method.lower()} here: access is read-only")
             return await self._discovery.serve(request, session, parts)
         if request.method == "POST" and path.resource in access.REVIEWS.get(path.group, ()):
             return await reviews.answer(request, session, self._registry, path)
