@@ -15,7 +15,7 @@ from opentelemetry.util.types import AttributeValue
 from shop import telemetry
 
 _CONNECTION_AGE_SECONDS = 8.0
-_LIMITS = {
+_LIMITS: dict[str, Any] = {
     "connect_timeout": 3,
     "tcp_user_timeout": 3000,
     "keepalives_idle": 2,

@@ -63,7 +63,7 @@ class Publisher:
         """
         with telemetry.span(f"{TOPIC} publish", SpanKind.PRODUCER, _attributes("publish")) as span:
             payload = order.SerializeToString()
-            headers = list(telemetry.inject().items())
+            headers: dict[str, str | bytes | None] = {**telemetry.inject()}
             # Filled by whichever thread serves the client's callbacks; read here only.
             outcome: queue.SimpleQueue[tuple[confluent_kafka.KafkaError | None, confluent_kafka.Message]]
             outcome = queue.SimpleQueue()
@@ -160,7 +160,10 @@ def consume(servers: str, group: str, handle: Callable[[demo_pb2.OrderResult], N
 def _process(
     message: confluent_kafka.Message, group: str, handle: Callable[[demo_pb2.OrderResult], None]
 ) -> None:
-    carrier = {key: (value or b"").decode() for key, value in message.headers() or []}
+    carrier = {
+        key: value.decode() if isinstance(value, bytes) else str(value or "")
+        for key, value in dict(message.headers() or []).items()
+    }
     attributes = {
         **_attributes("process"),
         "messaging.consumer.group.name": group,

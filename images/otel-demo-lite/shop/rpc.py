@@ -179,7 +179,7 @@ def serve(
     declared = {method.name for method in descriptor.methods}
     if declared != set(handlers):
         raise ValueError(f"{service} declares {sorted(declared)}, found handlers for {sorted(handlers)}")
-    methods = {
+    methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
         method.name: grpc.unary_unary_rpc_method_handler(
             _serve_call(descriptor, method.name, handlers[method.name]),
             request_deserializer=message_factory.GetMessageClass(method.input_type).FromString,
@@ -202,4 +202,8 @@ def serve_until_stopped(
 ) -> None:
     """Serve until the process is told to stop."""
     server = serve(port, service, handlers, healthy)
-    process.run(lambda: server.stop(_STOP_GRACE_SECONDS).wait() and None)
+
+    def stop() -> None:
+        server.stop(_STOP_GRACE_SECONDS).wait()
+
+    process.run(stop)

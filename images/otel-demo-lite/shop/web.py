@@ -23,6 +23,7 @@ from opentelemetry.util.types import AttributeValue
 from shop import process, telemetry
 
 TIMEOUT_SECONDS = 3.0
+_CONNECT_SECONDS = 3.0
 
 _log = logging.getLogger(__name__)
 
@@ -117,9 +118,10 @@ def _answer(route: Route, request: Request) -> Response:
         return _guarded(route, request)[0]
     attributes: dict[str, AttributeValue] = {
         "http.request.method": request.method,
-        "http.route": route.path,
         "url.path": request.path,
     }
+    if route.name is None:
+        attributes["http.route"] = route.path
     name = route.name or f"{request.method} {route.path}"
     with telemetry.span(name, SpanKind.SERVER, attributes, request.headers) as span:
         response, message = _guarded(route, request)
@@ -223,16 +225,22 @@ def exchange(
     Raises WebFailure: 504 when nothing answered in time, 503 when nobody could be reached.
     """
     split = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(split.hostname or "", split.port or 80, timeout=timeout_seconds)
+    connection = http.client.HTTPConnection(
+        split.hostname or "", split.port or 80, timeout=min(timeout_seconds, _CONNECT_SECONDS)
+    )
     target = (split.path or "/") + (f"?{split.query}" if split.query else "")
     try:
+        connection.connect()
+        connection.sock.settimeout(timeout_seconds)
         connection.request(method, target, body, {**(headers or {}), "connection": "close"})
         answer = connection.getresponse()
         return Response(
             answer.status, answer.read(), answer.getheader("content-type") or "application/octet-stream"
         )
     except TimeoutError:
-        raise WebFailure(504, f"{method} {url}: no answer within {timeout_seconds:g} s") from None
+        # Where there is no socket yet, it is the connection that took too long.
+        what = f"no answer within {timeout_seconds:g} s" if connection.sock else "connection timed out"
+        raise WebFailure(504, f"{method} {url}: {what}") from None
     except (OSError, http.client.HTTPException) as error:
         raise WebFailure(503, f"{method} {url}: {error}") from None
     finally:

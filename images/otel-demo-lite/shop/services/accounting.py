@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 def statements(order: demo_pb2.OrderResult) -> list[tuple[str, str, list[Mapping[str, Any]]]]:
     """(table, statement, rows) that keep the order."""
     address = order.shipping_address
-    shipping = {
+    shipping: Mapping[str, Any] = {
         "tracking": order.shipping_tracking_id,
         "currency": order.shipping_cost.currency_code,
         "cost": money.as_decimal(order.shipping_cost),
@@ -36,7 +36,7 @@ def statements(order: demo_pb2.OrderResult) -> list[tuple[str, str, list[Mapping
         "zip_code": address.zip_code,
         "order_id": order.order_id,
     }
-    items = [
+    items: list[Mapping[str, Any]] = [
         {
             "currency": item.cost.currency_code,
             "cost": money.as_decimal(item.cost),

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import grpc
 import valkey
@@ -65,13 +65,15 @@ class ValkeyStore:
     def load(self, user_id: str) -> demo_pb2.Cart:
         """The user's cart; an empty one when there is none."""
         with self._command("HGET", f"HGET {user_id} {_FIELD}"):
-            kept = self._client.hget(user_id, _FIELD)
+            kept: Any = self._client.hget(user_id, _FIELD)
         return demo_pb2.Cart.FromString(kept) if kept else demo_pb2.Cart(user_id=user_id)
 
     def save(self, cart: demo_pb2.Cart) -> None:
         """Keep the cart for an hour."""
+        # The client's types know text only; a cart is a message.
+        value: Any = cart.SerializeToString()
         with self._command("HSET", f"HSET {cart.user_id} {_FIELD} ?"):
-            self._client.hset(cart.user_id, _FIELD, cart.SerializeToString())
+            self._client.hset(cart.user_id, _FIELD, value)
         with self._command("EXPIRE", f"EXPIRE {cart.user_id} {_EXPIRY_SECONDS}"):
             self._client.expire(cart.user_id, _EXPIRY_SECONDS)
 
@@ -150,5 +152,9 @@ def main() -> None:
     telemetry.start("cart")
     store = ValkeyStore(process.setting("VALKEY_ADDR"))
     service = CartService(flags.Flags.from_environment(), store, ValkeyStore(_BAD_STORE))
-    handlers = {"AddItem": service.add_item, "GetCart": service.get_cart, "EmptyCart": service.empty_cart}
+    handlers: dict[str, rpc.Handler] = {
+        "AddItem": service.add_item,
+        "GetCart": service.get_cart,
+        "EmptyCart": service.empty_cart,
+    }
     rpc.serve_until_stopped(int(process.setting("CART_PORT")), "CartService", handlers, service.ready)

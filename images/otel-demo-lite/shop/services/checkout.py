@@ -111,7 +111,8 @@ class CheckoutService:
     def _convert(self, amount: demo_pb2.Money, currency: str) -> demo_pb2.Money:
         request = demo_pb2.CurrencyConversionRequest(to_code=currency)
         getattr(request, "from").CopyFrom(amount)
-        return self._call("currency", "Convert", request)
+        converted: demo_pb2.Money = self._call("currency", "Convert", request)
+        return converted
 
     def _price(self, item: demo_pb2.CartItem, currency: str) -> demo_pb2.OrderItem:
         product = _step(

@@ -42,5 +42,5 @@ def convert(request: demo_pb2.CurrencyConversionRequest) -> demo_pb2.Money:
 def main() -> None:
     """Serve until stopped."""
     telemetry.start("currency")
-    handlers = {"GetSupportedCurrencies": supported, "Convert": convert}
+    handlers: dict[str, rpc.Handler] = {"GetSupportedCurrencies": supported, "Convert": convert}
     rpc.serve_until_stopped(int(process.setting("CURRENCY_PORT")), "CurrencyService", handlers)

@@ -69,7 +69,10 @@ class Frontend:
         return web.json_response(self._in_currency(self._product(request.params["id"]), currency))
 
     def _product(self, identifier: str) -> demo_pb2.Product:
-        return self._call("catalog", "GetProduct", demo_pb2.GetProductRequest(id=identifier))
+        product: demo_pb2.Product = self._call(
+            "catalog", "GetProduct", demo_pb2.GetProductRequest(id=identifier)
+        )
+        return product
 
     def _in_currency(self, product: demo_pb2.Product, currency: str) -> dict[str, Any]:
         if product.price_usd.currency_code != currency:

@@ -73,14 +73,19 @@ class Generator:
 
     def _flood(self) -> None:
         while not self._stop.wait(_FLOOD_PAUSE_SECONDS):
-            count = self._shop.flood_size()
-            if count:
-                with telemetry.span("user_flood_home", SpanKind.INTERNAL, {"app.flood.requests": count}):
-                    for _ in range(count):
-                        try:
-                            self._shop.get("/")
-                        except (web.WebFailure, visits.PageError) as error:
-                            _log.warning("flood: %s", error)
+            self.flood()
+
+    def flood(self) -> None:
+        """As many requests to the home page as the flag says, one after the other."""
+        count = self._shop.flood_size()
+        if not count:
+            return
+        with telemetry.span("user_flood_home", SpanKind.INTERNAL, {"app.flood.requests": count}):
+            for _ in range(count):
+                try:
+                    self._shop.get("/")
+                except (web.WebFailure, visits.PageError) as error:
+                    _log.warning("flood: %s", error)
 
 
 def main() -> None:

@@ -92,7 +92,7 @@ def main() -> None:
     telemetry.start("product-catalog")
     store = database.Database(process.setting("DB_CONNECTION_STRING"))
     service = ProductCatalog(flags.Flags.from_environment(), store)
-    handlers = {
+    handlers: dict[str, rpc.Handler] = {
         "ListProducts": service.list_products,
         "GetProduct": service.get_product,
         "SearchProducts": service.search_products,

@@ -106,7 +106,7 @@ def main() -> None:
         process.setting("LLM_BASE_URL"),
         process.setting("LLM_MODEL"),
     )
-    handlers = {
+    handlers: dict[str, rpc.Handler] = {
         "GetProductReviews": service.reviews,
         "GetAverageProductReviewScore": service.average,
         "AskProductAIAssistant": service.ask,
