@@ -4,8 +4,9 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from reprise.adapters import prometheus
 from reprise.domain import redaction
-from reprise.snapshot.request import RecordRequest
+from reprise.snapshot.request import RecordRequest, rfc3339
 
 # ITBench's readers take the time from the name.
 _NAME = "alerts/alerts_at_%Y-%m-%dT%H-%M-%S.%f.json"
@@ -16,14 +17,39 @@ def file_name(at: dt.datetime) -> str:
     return at.astimezone(dt.UTC).strftime(_NAME)
 
 
+def active(alert: prometheus.Alert) -> dict[str, Any]:
+    """In the shape of Prometheus' own API."""
+    return {
+        "labels": dict(alert.labels),
+        "annotations": dict(alert.annotations),
+        "state": alert.state.value,
+        "activeAt": rfc3339(alert.active_at),
+        "value": alert.value,
+    }
+
+
+def stretch(span: prometheus.AlertSpan) -> dict[str, Any]:
+    """The same with when it ended: state `resolved` for what fired and no longer does."""
+    fired_and_gone = span.state is prometheus.AlertState.FIRING and not span.ongoing
+    return {
+        "labels": dict(span.labels),
+        "annotations": {},
+        "state": "resolved" if fired_and_gone else span.state.value,
+        "activeAt": rfc3339(span.active_at),
+        "startedAt": rfc3339(span.started_at),
+        "endedAt": None if span.ongoing else rfc3339(span.ended_at),
+        "value": "",
+    }
+
+
 def visible(alerts: Iterable[Mapping[str, Any]], request: RecordRequest) -> list[dict[str, Any]]:
-    """The alerts without those that name what is hidden, by name and labels."""
+    """The application's alerts and those of no namespace, ordered by name and labels."""
     view = request.view
     return sorted(
         (
             dict(alert)
             for alert in alerts
-            if alert.get("labels", {}).get("namespace") not in view.namespaces
+            if alert.get("labels", {}).get("namespace", request.namespace) == request.namespace
             and not redaction.mentions(view, str(alert.get("labels", {})))
         ),
         key=lambda alert: (

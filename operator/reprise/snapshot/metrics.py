@@ -1,12 +1,14 @@
 """`metrics/`: every series of every pod and of every service, one table each, at the scrape interval."""
 
+import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from reprise.adapters import prometheus
 from reprise.domain import redaction
 from reprise.snapshot.request import RecordRequest
 from reprise.snapshot.tables import Cell, attributes, text_cell
-from reprise.snapshot.traces import nanos
+from reprise.snapshot.traces import time_cell
 
 POD_COLUMNS = ("metric_name", "timestamp", "value", "pod_name", "namespace", "tags")
 SERVICE_COLUMNS = (
@@ -21,6 +23,21 @@ def pod_file(pod: str) -> str:
 
 def service_file(service: str) -> str:
     return f"metrics/service_{_UNSAFE.sub('_', service)}.tsv"
+
+
+def pods_query(request: RecordRequest) -> str:
+    """PromQL for the pods that had any series within the window, those that are gone by now included."""
+    selector = f"{{namespace={quoted(request.namespace)}}}"
+    return f"group by (pod) (last_over_time(kube_pod_info{selector}[{_window(request)}]))"
+
+
+def services_query(request: RecordRequest) -> str:
+    """PromQL for the services that had spans within the window."""
+    return f"group by (service_name) (last_over_time(traces_span_metrics_calls_total[{_window(request)}]))"
+
+
+def _window(request: RecordRequest) -> str:
+    return f"{math.ceil((request.recorded_at - request.baseline_at).total_seconds()) + 1}s"
 
 
 def pod_selector(namespace: str, pod: str) -> str:
@@ -38,39 +55,37 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
-Point = tuple[float, float]
-Series = tuple[Mapping[str, str], Sequence[Point]]
-
-
-def pod_rows(series: Iterable[Series], request: RecordRequest, pod: str) -> list[Sequence[Cell]]:
+def pod_rows(series: Iterable[prometheus.Series], request: RecordRequest, pod: str) -> list[Sequence[Cell]]:
     """One row a sample."""
     found: list[Sequence[Cell]] = []
-    for labels, points in _visible(series, request):
-        name, tags = _split(labels, ("pod", "namespace"))
-        found += [(name, _time(at), _value(value), pod, request.namespace, tags) for at, value in points]
+    for one in _visible(series, request):
+        name, tags = _split(one.labels, ("pod", "namespace"))
+        found += [(name, _time(at), _value(value), pod, request.namespace, tags) for at, value in one.points]
     return found
 
 
-def service_rows(series: Iterable[Series], request: RecordRequest, service: str) -> list[Sequence[Cell]]:
+def service_rows(
+    series: Iterable[prometheus.Series], request: RecordRequest, service: str
+) -> list[Sequence[Cell]]:
     """One row a sample; the histogram's bound and the span's status have columns of their own."""
     found: list[Sequence[Cell]] = []
-    for labels, points in _visible(series, request):
-        name, tags = _split(labels, ("service_name", "le", "status_code"))
-        bound, status = labels.get("le", ""), labels.get("status_code", "")
+    for one in _visible(series, request):
+        name, tags = _split(one.labels, ("service_name", "le", "status_code"))
+        bound, status = one.labels.get("le", ""), one.labels.get("status_code", "")
         found += [
             (name, _time(at), _value(value), text_cell(service), request.namespace, bound, status, tags)
-            for at, value in points
+            for at, value in one.points
         ]
     return found
 
 
-def _visible(series: Iterable[Series], request: RecordRequest) -> Iterable[Series]:
+def _visible(series: Iterable[prometheus.Series], request: RecordRequest) -> Iterator[prometheus.Series]:
     view = request.view
     return (
-        (labels, points)
-        for labels, points in series
-        if labels.get("namespace") not in view.namespaces
-        and not any(redaction.mentions(view, value) for value in labels.values())
+        one
+        for one in series
+        if one.labels.get("namespace", request.namespace) == request.namespace
+        and not any(redaction.mentions(view, value) for value in one.labels.values())
     )
 
 
@@ -80,7 +95,7 @@ def _split(labels: Mapping[str, str], taken: Sequence[str]) -> tuple[str, str]:
 
 
 def _time(at: float) -> str:
-    return nanos(round(at * 1_000_000))
+    return time_cell(round(at * 1000) * 1_000_000)
 
 
 def _value(value: float) -> str:

@@ -81,13 +81,13 @@ async def _read(
     view = request.view
     items = tuple(
         redaction.clean(view, {"apiVersion": api_version, "kind": kind, **item})
-        for item in listed.get("items", ())
+        for item in listed.get("items") or ()
         if not redaction.hides(view, group, plural, item) and _belongs(plural, item, request)
     )
     names = {item["metadata"]["name"] for item in items}
     rows = [
         {"cells": redaction.scrub(view, row["cells"]), "object": redaction.clean(view, row["object"])}
-        for row in table.get("rows", ())
+        for row in table.get("rows") or ()
         if row["object"]["metadata"]["name"] in names
     ]
     return Collection(api_version, kind, plural, namespaced, items, {**table, "rows": rows, "metadata": {}})

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from typing import Any
 
-from reprise.adapters import kube
+from reprise.adapters import jaeger, kube, prometheus
 from reprise.domain import errors
 from reprise.snapshot import (
     alerts,
@@ -27,7 +27,6 @@ from reprise.snapshot import (
     verify,
 )
 from reprise.snapshot.request import RecordRequest, rfc3339
-from reprise.snapshot.sources import MetricSource, TraceSource
 
 PARTIAL = ".partial"
 # Reads in flight against one backend.
@@ -86,58 +85,57 @@ class _Recording:
             table.write_rows(events.rows(found))
         self.done(table)
 
-    async def take_traces(self, source: TraceSource) -> traces.Calls:
+    async def take_traces(self, source: jaeger.Jaeger) -> traces.Calls:
         calls = traces.Calls()
         with tables.TableWriter(self.root, traces.FILE_NAME, traces.COLUMNS) as table:
-            async for batch in source.traces(self.request.baseline_at, self.request.recorded_at):
-
-                def write(batch: Sequence[Any] = batch) -> None:
-                    calls.add(batch)
-                    table.write_rows(traces.rows(batch, self.request))
-
-                await asyncio.to_thread(write)
+            async for batch in traces.read(source, self.request):
+                calls.add(batch)
+                rows = await asyncio.to_thread(traces.rows, batch, self.request)
+                await asyncio.to_thread(table.write_rows, rows)
         self.done(table)
         return calls
 
-    async def take_alerts(self, source: MetricSource) -> None:
-        now = alerts.visible(await source.alerts(), self.request)
-        history = alerts.visible(
-            await source.alert_history(self.request.baseline_at, self.request.recorded_at), self.request
-        )
+    async def take_alerts(self, source: prometheus.Prometheus) -> None:
+        start, end = self.request.baseline_at.timestamp(), self.request.recorded_at.timestamp()
+        now = alerts.visible(map(alerts.active, await source.alerts()), self.request)
+        spans = await source.alert_history(start, end, self.request.scrape_interval_seconds)
+        history = alerts.visible(map(alerts.stretch, spans), self.request)
         for name, found in (
             (alerts.file_name(self.request.recorded_at), now),
             (alerts.HISTORY_NAME, history),
         ):
             await self.document(name, found, len(found))
 
-    async def take_metrics(self, source: MetricSource) -> None:
-        start, end = self.request.baseline_at, self.request.recorded_at
-        pods = await source.label_values("pod", start, end)
-        services = await source.label_values("service_name", start, end)
+    async def take_metrics(self, source: prometheus.Prometheus) -> None:
+        pods = await self._values(source, metrics.pods_query(self.request), "pod")
+        services = await self._values(source, metrics.services_query(self.request), "service_name")
         gate = asyncio.Semaphore(PARALLEL)
         await _all(
-            *(self._pod(source, gate, pod) for pod in sorted(pods)),
-            *(self._service(source, gate, service) for service in sorted(services)),
+            *(self._pod(source, gate, pod) for pod in pods),
+            *(self._service(source, gate, service) for service in services),
         )
 
-    async def _pod(self, source: MetricSource, gate: asyncio.Semaphore, pod: str) -> None:
+    async def _values(self, source: prometheus.Prometheus, query: str, label: str) -> list[str]:
+        found = await source.query(query, at=self.request.recorded_at.timestamp())
+        return sorted({sample.labels[label] for sample in found if sample.labels.get(label)})
+
+    async def _pod(self, source: prometheus.Prometheus, gate: asyncio.Semaphore, pod: str) -> None:
         query = metrics.pod_selector(self.request.namespace, pod)
         async with gate:
             series = await self._series(source, query)
             rows = await asyncio.to_thread(metrics.pod_rows, series, self.request, pod)
             await self._metric_table(metrics.pod_file(pod), metrics.POD_COLUMNS, rows)
 
-    async def _service(self, source: MetricSource, gate: asyncio.Semaphore, service: str) -> None:
+    async def _service(self, source: prometheus.Prometheus, gate: asyncio.Semaphore, service: str) -> None:
         async with gate:
             series = await self._series(source, metrics.service_selector(service))
             rows = await asyncio.to_thread(metrics.service_rows, series, self.request, service)
             await self._metric_table(metrics.service_file(service), metrics.SERVICE_COLUMNS, rows)
 
-    async def _series(self, source: MetricSource, query: str) -> Sequence[metrics.Series]:
+    async def _series(self, source: prometheus.Prometheus, query: str) -> Sequence[prometheus.Series]:
         request = self.request
-        return await source.series(
-            query, request.baseline_at, request.recorded_at, request.scrape_interval_seconds
-        )
+        start, end = request.baseline_at.timestamp(), request.recorded_at.timestamp()
+        return await source.query_range(query, start, end, request.scrape_interval_seconds)
 
     async def _metric_table(
         self, name: str, columns: Sequence[str], rows: Sequence[Sequence[tables.Cell]]
@@ -155,8 +153,8 @@ class _Recording:
 
 async def record(
     api: kube.Kube,
-    prometheus: MetricSource,
-    jaeger: TraceSource,
+    metric_source: prometheus.Prometheus,
+    trace_source: jaeger.Jaeger,
     directory: Path | str,
     request: RecordRequest,
 ) -> manifest.Manifest:
@@ -177,14 +175,14 @@ async def record(
     calls: asyncio.Future[traces.Calls] = asyncio.get_running_loop().create_future()
 
     async def traced() -> None:
-        calls.set_result(await recording.take_traces(jaeger))
+        calls.set_result(await recording.take_traces(trace_source))
 
     await _all(
         traced(),
         recording.take_objects_and_logs(calls),
         recording.take_events(),
-        recording.take_alerts(prometheus),
-        recording.take_metrics(prometheus),
+        recording.take_alerts(metric_source),
+        recording.take_metrics(metric_source),
     )
     made = manifest.Manifest(
         run_uid=request.run_uid,

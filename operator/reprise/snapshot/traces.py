@@ -2,15 +2,15 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reprise.domain import redaction
+from reprise.adapters import jaeger
+from reprise.domain import errors, redaction
 from reprise.snapshot.request import RecordRequest
 from reprise.snapshot.tables import Cell, attributes, json_cell, text_cell
 
-Json = Mapping[str, Any]
 FILE_NAME = "otel_traces_raw.tsv"
 COLUMNS = (
     "Timestamp", "TraceId", "SpanId", "ParentSpanId", "TraceState", "SpanName", "SpanKind", "ServiceName",
@@ -18,15 +18,10 @@ COLUMNS = (
     "StatusMessage", "Events.Timestamp", "Events.Name", "Events.Attributes", "Links.TraceId", "Links.SpanId",
     "Links.TraceState", "Links.Attributes",
 )  # fmt: skip
-_STATUS = {"ERROR": "Error", "OK": "Ok"}
-# Jaeger folds these fields of a span into its tags; they have columns of their own.
-_FOLDED = frozenset(
-    {
-        "span.kind", "otel.status_code", "otel.status_description", "error", "otel.scope.name",
-        "otel.scope.version", "otel.library.name", "otel.library.version", "w3c.tracestate",
-        "internal.span.format",
-    }
-)  # fmt: skip
+# What is asked for at once, so that memory does not grow with the window.
+SLICE_SECONDS = 10.0
+# The tracing backend traces itself.
+_BACKEND = "jaeger"
 
 
 @dataclass
@@ -36,98 +31,113 @@ class Calls:
     total: Counter[tuple[str, str]] = field(default_factory=Counter)
     failed: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def add(self, traces: Iterable[Json]) -> None:
+    def add(self, traces: Iterable[jaeger.Trace]) -> None:
         for trace in traces:
-            services = {key: process["serviceName"] for key, process in trace["processes"].items()}
-            by_id = {span["spanID"]: span for span in trace["spans"]}
-            for span in trace["spans"]:
-                parent = by_id.get(parent_of(span))
-                if parent is None:
-                    continue
-                pair = services[parent["processID"]], services[span["processID"]]
-                if pair[0] != pair[1]:
-                    self.total[pair] += 1
-                    self.failed[pair] += is_error(span)
+            service = {span.span_id: span.service for span in trace.spans}
+            for span in trace.spans:
+                caller = service.get(span.parent_span_id, span.service)
+                if caller != span.service:
+                    self.total[caller, span.service] += 1
+                    self.failed[caller, span.service] += span.status_code is jaeger.StatusCode.ERROR
 
 
-def rows(traces: Iterable[Json], request: RecordRequest) -> list[Sequence[Cell]]:
+async def read(source: jaeger.Jaeger, request: RecordRequest) -> AsyncIterator[list[jaeger.Trace]]:
+    """The application's traces of the window in batches; one that lasts over two slices comes once."""
+    services: Sequence[str] = ("",)  # no name stands for all: one answer instead of one a service
+    seen: set[str] = set()
+    at, end = request.baseline_at.timestamp(), request.recorded_at.timestamp()
+    while at < end:
+        until = min(at + SLICE_SECONDS, end)
+        batch: dict[str, jaeger.Trace] = {}
+        try:
+            for service in services:
+                batch |= {trace.trace_id: trace for trace in await source.traces(service, at, until)}
+        except errors.InvalidInput:
+            if services != ("",):
+                raise
+            services = await source.services()  # a storage that insists on a name
+            continue
+        yield [trace for key, trace in batch.items() if key not in seen and belongs(trace, request.namespace)]
+        seen.update(batch)
+        at = until
+
+
+def belongs(trace: jaeger.Trace, namespace: str) -> bool:
+    """Whether a trace touches the application's namespace; one without any namespace does, by default."""
+    named = {str(span.resource_attributes.get("k8s.namespace.name", "")) for span in trace.spans} - {""}
+    if named:
+        return namespace in named
+    return any(span.service != _BACKEND for span in trace.spans)
+
+
+def rows(traces: Iterable[jaeger.Trace], request: RecordRequest) -> list[Sequence[Cell]]:
     """One row a span that began within the window and names nothing hidden."""
     view = request.view
-    start, end = microseconds(request.baseline_at), microseconds(request.recorded_at)
+    start, end = nanoseconds(request.baseline_at), nanoseconds(request.recorded_at)
     found: list[Sequence[Cell]] = []
     for trace in traces:
-        resources = {
-            key: (
-                process["serviceName"],
-                attributes({"service.name": process["serviceName"], **tags(process)}),
-            )
-            for key, process in trace["processes"].items()
-        }
-        for span in trace["spans"]:
-            if not start <= span["startTime"] <= end:
-                continue
-            made = _row(span, *resources[span["processID"]])
-            if not any(isinstance(cell, str) and redaction.mentions(view, cell) for cell in made):
-                found.append(made)
+        wired = _wired(trace)
+        for span in trace.spans:
+            if start <= span.start_ns <= end:
+                made = _row(span, wired.get(span.span_id, {}))
+                if not redaction.mentions(view, " ".join(map(str, made))):
+                    found.append(made)
     return found
 
 
-def _row(span: Json, service: str, resource: str) -> Sequence[Cell]:
-    own = tags(span)
-    events = [
-        (nanos(log["startTime"] if "startTime" in log else log["timestamp"]), tags(log, "fields"))
-        for log in span.get("logs") or ()
-    ]
-    links = [ref for ref in span.get("references") or () if ref.get("refType") != "CHILD_OF"]
+def _row(span: jaeger.Span, wired: Mapping[str, Any]) -> Sequence[Cell]:
+    events, links = wired.get("events") or (), wired.get("links") or ()
     return (
-        nanos(span["startTime"]),
-        span["traceID"],
-        span["spanID"],
-        parent_of(span),
-        text_cell(str(own.get("w3c.tracestate", ""))),
-        text_cell(span["operationName"]),
-        str(own.get("span.kind", "internal")).capitalize(),
-        text_cell(service),
-        resource,
-        text_cell(str(own.get("otel.scope.name", own.get("otel.library.name", "")))),
-        text_cell(str(own.get("otel.scope.version", own.get("otel.library.version", "")))),
-        attributes({key: value for key, value in own.items() if key not in _FOLDED}),
-        span["duration"] * 1000,
-        "Error" if is_error(span) else _STATUS.get(str(own.get("otel.status_code", "")), "Unset"),
-        text_cell(str(own.get("otel.status_description", ""))),
-        json_cell([time for time, _ in events]),
-        json_cell([str(fields.pop("event", "")) for _, fields in events]),
-        json_cell([fields for _, fields in events]),
-        json_cell([link["traceID"] for link in links]),
-        json_cell([link["spanID"] for link in links]),
-        json_cell(["" for _ in links]),
-        json_cell([{} for _ in links]),
+        time_cell(span.start_ns),
+        span.trace_id,
+        span.span_id,
+        span.parent_span_id,
+        text_cell(span.trace_state),
+        text_cell(span.name),
+        span.kind.value,
+        text_cell(span.service),
+        attributes(span.resource_attributes),
+        text_cell(span.scope_name),
+        text_cell(span.scope_version),
+        attributes(span.attributes),
+        span.duration_ns,
+        span.status_code.value,
+        text_cell(span.status_message),
+        json_cell([time_cell(int(event["timeUnixNano"])) for event in events]),
+        json_cell([event.get("name", "") for event in events]),
+        json_cell([_pairs(event) for event in events]),
+        json_cell([link.get("traceId", "") for link in links]),
+        json_cell([link.get("spanId", "") for link in links]),
+        json_cell([link.get("traceState", "") for link in links]),
+        json_cell([_pairs(link) for link in links]),
     )
 
 
-def tags(holder: Json, key: str = "tags") -> dict[str, Any]:
-    """Jaeger's list of tags as a mapping."""
-    return {tag["key"]: tag["value"] for tag in holder.get(key) or ()}
+def _wired(trace: jaeger.Trace) -> dict[str, Mapping[str, Any]]:
+    """Spans with events or links, as OTLP/JSON, by id."""
+    return {
+        span["spanId"]: span
+        for block in trace.raw.get("resourceSpans", ())
+        for scoped in block.get("scopeSpans", ())
+        for span in scoped.get("spans", ())
+        if span.get("events") or span.get("links")
+    }
 
 
-def parent_of(span: Json) -> str:
-    for ref in span.get("references") or ():
-        if ref.get("refType") == "CHILD_OF" and ref["traceID"] == span["traceID"]:
-            return str(ref["spanID"])
-    return ""
+def _pairs(holder: Mapping[str, Any]) -> dict[str, str]:
+    """OTLP's attributes as ClickHouse's exporter writes them: text to text."""
+    return {
+        pair["key"]: str(next(iter(pair.get("value", {}).values()), ""))
+        for pair in holder.get("attributes") or ()
+    }
 
 
-def is_error(span: Json) -> bool:
-    own = tags(span)
-    return own.get("otel.status_code") == "ERROR" or own.get("error") in (True, "true")
+def nanoseconds(time: dt.datetime) -> int:
+    """Nanoseconds since 1970, exactly."""
+    return (time - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1) * 1000
 
 
-def microseconds(time: dt.datetime) -> int:
-    """Microseconds since 1970, exactly."""
-    return (time - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
-
-
-def nanos(micros: int) -> str:
-    """Jaeger's microseconds since 1970 as RFC 3339 with nine digits."""
-    time = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=micros)
-    return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond:06d}000Z"
+def time_cell(nanos: int) -> str:
+    """Nanoseconds since 1970 as RFC 3339 with nine digits."""
+    seconds, rest = divmod(nanos, 1_000_000_000)
+    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
