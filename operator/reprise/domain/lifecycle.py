@@ -44,10 +44,14 @@ GATE_OF = {
 
 @dataclass(frozen=True)
 class Decision:
-    """`status` is written when it differs, then `actions` are performed. `finished`: deletion may go on."""
+    """`status` is written when it differs, then `actions` are performed.
+
+    `again`: look once more at once, there is nothing to wait for. `finished`: deletion may go on.
+    """
 
     status: RunStatus
     actions: tuple[observed.Action, ...] = ()
+    again: bool = False
     finished: bool = False
 
 
@@ -55,7 +59,7 @@ def decide(run: Run, seen: Observed, now: dt.datetime) -> Decision:
     """What happens next to this run. Total: every phase and every observation has an answer."""
     if run.status.phase_started_at is None:
         begun = dataclasses.replace(run.status, started_at=now, observed_generation=run.generation)
-        return Decision(begun.enter(Phase.PENDING, now))
+        return Decision(begun.enter(Phase.PENDING, now), again=True)
     if run.deleting:
         return _deleting(run, seen, now)
     match run.status.phase:
@@ -144,7 +148,7 @@ def _deploying(run: Run, seen: Observed, now: dt.datetime) -> Decision:
             return Decision(run.status, (observed.ApplyApplication(),))
         # Written only after it was applied: a crash in between applies it again, which changes nothing.
         # Availability is judged at the next look, after the controllers had a chance to see the change.
-        return Decision(dataclasses.replace(run.status, application_digest=digest))
+        return Decision(dataclasses.replace(run.status, application_digest=digest), again=True)
     application = seen.application or observed.Application(0)
     if application.available:
         status = _gate_passed(run.status, "Available", f"{application.workloads} workloads available", now)
@@ -297,7 +301,8 @@ def _recovering(run: Run, seen: Observed, now: dt.datetime) -> Decision:
             if _expired(run, now):
                 return _recovery_failed(run, (*changes.conflicts, *changes.waiting_for), now)
             return Decision(_waiting(status, "TakingBack", text))
-        if changes.conflicts:
+        # What others changed meanwhile is theirs. It is reported, but a deletion would wait for ever for it.
+        if changes.conflicts and not run.deleting:
             return _recovery_failed(run, changes.conflicts, now)
     return _recovered(run, seen, now)
 

@@ -13,7 +13,7 @@ from reprise.domain import errors, observed, run
 from reprise.domain.entities import ObjectRef
 from reprise.handlers.runtime import SYSTEM_NAMESPACE
 
-# As if `kubectl apply --server-side` had done it: agents see field managers in no other way than users' objects.
+# As if `kubectl apply --server-side` had done it, which is what a user's application looks like.
 FIELD_MANAGER = "kubectl"
 _PARALLEL = 6
 # What others refer to comes first; workloads last, so that no pod starts without its ConfigMap.
@@ -69,7 +69,7 @@ def parse(text: str, namespace: str) -> list[Json]:
     """The objects of a multi-document text, with the namespace filled in where an object of ours lacks it."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times as fast
     try:
-        documents = list(yaml.load_all(text, Loader=loader))  # noqa: S506 - both are safe loaders
+        documents = list(yaml.load_all(text, Loader=loader))
     except yaml.YAMLError as exc:
         raise errors.InvalidInput(f"application manifests: expected YAML, found: {exc}") from exc
     objects: list[Json] = []

@@ -92,9 +92,7 @@ def ahead(run: Run, runs: Iterable[Json]) -> str:
     own = (model.format_time(run.created_at).replace(".000Z", "Z"), run.ref.uid)
     active = [item for item in others if _phase(item) is not Phase.PENDING]
     # A pending run that is being deleted takes no turn.
-    older = [
-        item for item in others if order(item) < own and "deletionTimestamp" not in item["metadata"]
-    ]
+    older = [item for item in others if order(item) < own and "deletionTimestamp" not in item["metadata"]]
     for item in sorted(active, key=order) or sorted(older, key=order):
         return f"{item['metadata']['namespace']}/{item['metadata']['name']} ({_phase(item)})"
     return ""

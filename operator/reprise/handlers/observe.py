@@ -21,6 +21,9 @@ def problem(exc: errors.RepriseError) -> observed.Problem:
 
 async def observe(runtime: Runtime, run: Run) -> Observed:
     """What is known now. Never raises RepriseError."""
+    if run.deleting and run.status.phase is not Phase.RECOVERING:
+        # Nothing decides on it, and a deletion must not wait for, say, Prometheus.
+        return Observed()
     try:
         return await _observe(runtime, run)
     except errors.RepriseError as exc:

@@ -1,0 +1,60 @@
+"""What the gates ask of Prometheus and of Events. Each answer comes from a query: nothing is remembered."""
+
+import asyncio
+import datetime as dt
+
+from reprise.adapters import symptom_probe
+from reprise.adapters.kube import Kube
+from reprise.adapters.prometheus import Prometheus, Sample
+from reprise.domain import observed, symptoms
+
+# Long enough to hold a few flushes and scrapes of 5 s, short enough to notice that load has stopped.
+_RATE_WINDOW_SECONDS = 30
+_SERVED = 'traces_span_metrics_calls_total{{namespace="{namespace}",span_kind="SPAN_KIND_SERVER"{more}}}'
+# The request that crosses most of the application.
+_DEEPEST = ',service_name="checkout",status_code!="STATUS_CODE_ERROR"'
+
+
+class PrometheusGates:
+    """`runtime.Gates` on a real cluster."""
+
+    def __init__(self, kube: Kube, prometheus: Prometheus) -> None:
+        self._kube = kube
+        self._prometheus = prometheus
+
+    async def load(self, namespace: str, window_seconds: int) -> observed.Load:
+        firing = f'ALERTS{{namespace="{namespace}",alertstate="firing"}}'
+        if window_seconds:
+            firing = f"max_over_time({firing}[{window_seconds}s]) > 0"
+        alerts, everything, deepest = await asyncio.gather(
+            self._prometheus.query(firing),
+            self._prometheus.query(_rate(namespace, "")),
+            self._prometheus.query(_rate(namespace, _DEEPEST)),
+        )
+        missing = [
+            name for name, found in (("server", everything), ("checkout", deepest)) if not _value(found)
+        ]
+        names = sorted({_name(item) for item in alerts})
+        detail = f"no {' and no '.join(missing)} spans within {_RATE_WINDOW_SECONDS} s" if missing else ""
+        return observed.Load(not missing, tuple(names), detail)
+
+    async def readings(
+        self, wanted: tuple[symptoms.Symptom, ...], namespace: str, since: dt.datetime
+    ) -> tuple[symptoms.Reading, ...]:
+        found = await symptom_probe.observe(wanted, self._prometheus, self._kube, namespace, since)
+        return tuple(found)
+
+
+def _rate(namespace: str, more: str) -> str:
+    selector = _SERVED.format(namespace=namespace, more=more)
+    return f"sum(rate({selector}[{_RATE_WINDOW_SECONDS}s]))"
+
+
+def _value(samples: list[Sample]) -> float:
+    return samples[0].value if samples else 0.0
+
+
+def _name(sample: Sample) -> str:
+    service = sample.labels.get("service_name", "")
+    name = sample.labels.get("alertname", "")
+    return f"{name}({service})" if service else name

@@ -1,0 +1,106 @@
+"""Everything that kopf calls. Each is one line of work: the thought is in `domain.lifecycle`."""
+
+import asyncio
+import collections
+import contextlib
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import kopf
+import prometheus_client
+
+from reprise.adapters.wire import benchmark_run
+from reprise.domain import errors
+from reprise.domain.run_status import Phase
+from reprise.handlers import connections, lease, reconcile
+from reprise.handlers import settings as kopf_settings
+from reprise.handlers.metrics import Metrics
+from reprise.handlers.runtime import Runtime, Settings
+
+logger = logging.getLogger(__name__)
+_RESOURCE = ("reprise.dev", "v1alpha1", "benchmarkruns")
+_COUNT_INTERVAL_SECONDS = 15
+
+
+def is_active(status: Mapping[str, Any], **_: Any) -> bool:
+    """Whether a run still has a way to go."""
+    return not Phase(status.get("phase") or Phase.PENDING).terminal
+
+
+class Operator:
+    """The handlers of one operator process. Register on an own registry: the default one is the module's."""
+
+    def __init__(self, own: Settings) -> None:
+        self._settings = own
+        self._metrics = Metrics()
+        self._stack = contextlib.AsyncExitStack()
+        self._runtime: Runtime | None = None
+
+    @property
+    def runtime(self) -> Runtime:
+        if self._runtime is None:
+            raise RuntimeError("a handler was called before startup")
+        return self._runtime
+
+    def register(self, registry: kopf.OperatorRegistry) -> None:
+        """Handler ids are API: kopf keeps them in annotations."""
+        kopf.on.login(registry=registry, id="login")(self.login)
+        kopf.on.startup(registry=registry, id="startup")(self.startup)
+        kopf.on.cleanup(registry=registry, id="cleanup")(self.cleanup)
+        kopf.timer(
+            *_RESOURCE,
+            registry=registry,
+            id="reconcile",
+            interval=self._settings.interval_seconds,
+            initial_delay=0,
+            when=is_active,
+        )(self.reconcile)
+        kopf.on.delete(*_RESOURCE, registry=registry, id="recover")(self.recover)
+
+    async def login(self, **kwargs: Any) -> kopf.ConnectionInfo | None:
+        if connections.in_cluster():
+            return kopf.login_with_service_account(**kwargs)
+        return await asyncio.to_thread(kopf.login_with_kubeconfig, **kwargs)
+
+    async def startup(self, settings: kopf.OperatorSettings, **_: Any) -> None:
+        kopf_settings.configure(settings)
+        runtime = await self._stack.enter_async_context(
+            connections.open_runtime(self._settings, self._metrics)
+        )
+        if self._settings.metrics_port:
+            server, thread = await asyncio.to_thread(
+                prometheus_client.start_http_server,
+                self._settings.metrics_port,
+                registry=self._metrics.registry,
+            )
+            self._stack.callback(thread.join, 5)
+            self._stack.callback(server.server_close)
+            self._stack.callback(server.shutdown)
+        counting = asyncio.create_task(self._count(runtime))
+        self._stack.callback(counting.cancel)
+        self._runtime = runtime
+        logger.info("knows %d scenarios", len(runtime.scenarios))
+
+    async def cleanup(self, **_: Any) -> None:
+        await self._stack.aclose()
+
+    async def reconcile(self, body: kopf.Body, **_: Any) -> None:
+        await reconcile.look(self.runtime, benchmark_run.ref_of(body))
+
+    async def recover(self, body: kopf.Body, **_: Any) -> None:
+        """Return only when nothing is left behind: kopf then removes the finalizer."""
+        ref = benchmark_run.ref_of(body)
+        while not await reconcile.look(self.runtime, ref):  # noqa: ASYNC110 - a poll, as the timer is
+            await asyncio.sleep(self._settings.interval_seconds)
+
+    async def _count(self, runtime: Runtime) -> None:
+        while True:
+            try:
+                runs = await lease.all_runs(runtime.kube)
+            except errors.RepriseError as exc:
+                logger.warning("cannot count the runs: %s", exc)
+            else:
+                phases = (Phase((item.get("status") or {}).get("phase") or "Pending") for item in runs)
+                self._metrics.set_runs(dict(collections.Counter(phases)))
+            await asyncio.sleep(_COUNT_INTERVAL_SECONDS)
