@@ -84,7 +84,7 @@ ALLOWED_TEXT = (
     )
     + "; discovery; /prometheus, /jaeger, /alerts, /instructions; POST /submit"
 )
-_SEGMENT = re.compile(r"^[A-Za-z0-9]([-A-Za-z0-9.:_]*[A-Za-z0-9])?$")
+_SEGMENT = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.:_]*[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def split(path: str) -> tuple[str, ...] | None:
     This is what keeps `..`, empty and encoded segments from ever reaching the API server.
     """
     parts = tuple(path.strip("/").split("/"))
-    return parts if all(_SEGMENT.match(part) for part in parts) else None
+    return parts if all(_SEGMENT.fullmatch(part) for part in parts) else None
 
 
 def parse(parts: tuple[str, ...]) -> ApiPath | None:

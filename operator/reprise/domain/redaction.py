@@ -172,7 +172,7 @@ def _walk(view: View, value: Any, key: str = "") -> _Walked:
             for name, item in value.items():
                 walked = _Walked(None, True) if mentions(view, name) else _walk(view, item, name)
                 lost = lost or walked.lost
-                if walked.value is not None or item is None:
+                if walked.value is not None or (item is None and not walked.lost):
                     kept[name] = walked.value
             return _Walked(kept, lost)
         case list():

@@ -22,7 +22,7 @@ from reprise.gateway.upstream import read_capped
 Json = dict[str, Any]
 TIMEOUT_SECONDS = 20.0
 STEP_SECONDS = 5
-_LABEL = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_]*$")
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 # endpoint -> parameters that are passed on
 ENDPOINTS: Mapping[str, tuple[str, ...]] = {
     "query": ("query", "time", "timeout", "limit"),
@@ -100,7 +100,7 @@ class Prometheus:
 
 def _parameters(endpoint: str) -> tuple[str, ...] | None:
     match endpoint.split("/"):
-        case ["label", name, "values"] if _LABEL.match(name):
+        case ["label", name, "values"] if _LABEL.fullmatch(name):
             return _VALUES
         case [name]:
             return ENDPOINTS.get(name)
@@ -171,7 +171,7 @@ def _bad(view: View, value: Any) -> bool:
         for key in ("namespace", "exported_namespace", "kubernetes_namespace")
     ):
         return True
-    return value in view.namespaces if isinstance(value, str) else redaction.mentions(view, json.dumps(value))
+    return redaction.mentions(view, json.dumps(value, ensure_ascii=False))
 
 
 def _now() -> datetime:

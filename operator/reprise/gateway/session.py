@@ -95,14 +95,17 @@ class Session:
         phase = self.phase
         if not phase.is_over:
             return None
-        self._wake.set()
+        if not self._phase.is_over:
+            self._wake.set()
         text = f"the attempt is over: {budget.explain(phase, self.attempt.limits)}"
         if phase is Phase.TURNS_EXHAUSTED:
             return access.Refusal(429, "TooManyRequests", text)
         return access.Refusal(401, "Unauthorized", text)
 
     def note_denied(self) -> None:
-        self._denied += 1
+        """Count a refusal. What comes after the end is in the audit trail only."""
+        if not self._phase.is_over:
+            self._denied += 1
 
     async def submit(self, entities: Iterable[str]) -> access.Refusal | None:
         """Store the submission, once. None when it is stored. Raises Unreachable when it could not be."""

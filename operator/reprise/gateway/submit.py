@@ -36,7 +36,10 @@ async def submit(request: web.Request, session: Session) -> web.Response:
     try:
         parsed = submission.parse(document)
     except errors.InvalidInput as exc:
-        return _problems(list(exc.problems))
+        problems = list(exc.problems)
+        if any("expected a Kubernetes kind" in problem for problem in problems):
+            problems.append("kinds are those that `kubectl api-resources` lists, and Secret")
+        return _problems(problems)
     entities = [str(entity) for entity in parsed.entities]
     refusal = await session.submit(entities)
     if refusal is not None:

@@ -1,0 +1,218 @@
+"""Prometheus and Jaeger: time in bounds, hidden names out."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from reprise.domain import errors
+from reprise.domain.redaction import View
+from reprise.gateway import jaeger, prometheus, promql
+
+START = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
+NOW = START + timedelta(minutes=20)
+VIEW = View(START)
+EARLY, LATE = "2026-01-02T11:00:00Z", "2026-01-02T12:10:00Z"
+
+
+def sent(endpoint: str, **given: str) -> dict[str, str]:
+    return dict(prometheus.bounded(VIEW, list(given.items()), endpoint, NOW))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "given", "expected"),
+    [
+        ("query", {"query": "up"}, {"query": "up"}),
+        ("query", {"query": "up", "time": LATE}, {"query": "up", "time": "2026-01-02T12:10:00.000Z"}),
+        ("query", {"query": "up", "time": EARLY}, {"query": "up", "time": "2026-01-02T12:00:00.000Z"}),
+        ("query", {"query": "up", "time": "1767355800"}, {"query": "up", "time": "2026-01-02T12:10:00.000Z"}),
+        (
+            "query_range",
+            {"query": "up", "start": EARLY, "end": LATE, "step": "5"},
+            {
+                "query": "up",
+                "start": "2026-01-02T12:00:00.000Z",
+                "end": "2026-01-02T12:10:00.000Z",
+                "step": "5",
+            },
+        ),
+        ("labels", {}, {"start": "2026-01-02T12:00:00.000Z", "end": "2026-01-02T12:20:00.000Z"}),
+        (
+            "label/pod/values",
+            {"end": EARLY},
+            {"start": "2026-01-02T12:00:00.000Z", "end": "2026-01-02T12:00:00.000Z"},
+        ),
+        ("alerts", {}, {}),
+    ],
+)
+def test_times_are_clamped_to_the_window(
+    endpoint: str, given: dict[str, str], expected: dict[str, str]
+) -> None:
+    assert sent(endpoint, **given) == expected
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"query": 'kube_pod_info{namespace="reprise-system"}'},
+        {"query": "kopf_x"},
+        {"query": "up", "time": "yesterday"},
+        {"query": "up", "time": "nan"},
+    ],
+)
+def test_bad_questions_are_refused(given: dict[str, str]) -> None:
+    with pytest.raises(errors.InvalidInput):
+        sent("query", **given)
+
+
+REACH = [
+    # query, minutes into the window, allowed
+    ("rate(x[5m])", 0, True),
+    ("rate(x[6m])", 0, False),
+    ("rate(x[20m])", 20, True),
+    ("rate(x[21m])", 20, False),
+    ("rate(x[1h30m])", 20, False),
+    ("rate(x[1200])", 20, True),
+    ("rate(x[1201])", 20, False),
+    ("x offset 21m", 20, False),
+    ("x offset -21m", 20, True),
+    ("x OFFSET 1d", 20, False),
+    ("rate(x[10m] offset 11m)", 20, False),
+    ("max_over_time(rate(x[10m])[11m:])", 20, False),
+    ("max_over_time(rate(x[5m])[10m:1m])", 20, True),
+    ("x @ 1767351600", 20, False),
+    ("x @ 1767355800", 20, True),
+    ("x @ start()", 20, True),
+    ('x{a="[9d] offset 9d @ 1"}', 0, True),
+    ("x # [9d]\n", 0, True),
+    ("rate(x[$__range])", 20, False),
+    ("x offset $a", 20, False),
+    ("rate(x[5m * 9000])", 20, False),
+]
+
+
+@pytest.mark.parametrize(("query", "minutes", "allowed"), REACH, ids=[row[0] for row in REACH])
+def test_how_far_a_query_may_look_back(query: str, minutes: int, allowed: bool) -> None:
+    begin = START + timedelta(minutes=minutes)
+    if allowed:
+        promql.check_reach(query, begin, START)
+    else:
+        with pytest.raises(errors.InvalidInput):
+            promql.check_reach(query, begin, START)
+
+
+GOOD, BAD = {"namespace": "otel-demo", "pod": "cart"}, {"namespace": "reprise-system", "pod": "gateway"}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "data", "expected"),
+    [
+        (
+            "query",
+            {"resultType": "vector", "result": [{"metric": GOOD}, {"metric": BAD}]},
+            {"resultType": "vector", "result": [{"metric": GOOD}]},
+        ),
+        ("query", {"resultType": "scalar", "result": [1, "2"]}, {"resultType": "scalar", "result": [1, "2"]}),
+        ("series", [GOOD, BAD, {"exported_namespace": "chaos-mesh"}], [GOOD]),
+        ("labels", ["pod", "label_reprise_dev_run"], ["pod", "label_reprise_dev_run"][:1]),
+        ("label/namespace/values", ["chaos-mesh", "otel-demo", "reprise-agents"], ["otel-demo"]),
+        ("label/__name__/values", ["up", "kopf_queue", "reprise_runs"], ["up"]),
+        ("metadata", {"up": [{"help": "x"}], "a": [{"help": "of kopf"}]}, {"up": [{"help": "x"}]}),
+        ("alerts", {"alerts": [{"labels": GOOD}, {"labels": BAD}]}, {"alerts": [{"labels": GOOD}]}),
+        (
+            "rules",
+            {
+                "groups": [
+                    {"name": "a", "file": "/f", "rules": [{"name": "R", "alerts": [{"labels": BAD}]}]},
+                    {"name": "b", "rules": [{"name": "RepriseDown"}]},
+                ]
+            },
+            {"groups": [{"name": "a", "interval": None, "rules": [{"name": "R", "alerts": []}]}]},
+        ),
+    ],
+)
+def test_answers_lose_what_is_hidden(endpoint: str, data: Any, expected: Any) -> None:
+    found = prometheus.filtered(VIEW, endpoint, {"status": "success", "data": data, "warnings": ["reprise"]})
+    assert found == {"status": "success", "data": expected}
+
+
+def test_alerts_are_merged_from_what_is_active_and_what_was() -> None:
+    active = {
+        "state": "firing",
+        "labels": {"alertname": "A"},
+        "annotations": {"summary": "s"},
+        "activeAt": LATE,
+    }
+    rules = {"data": {"groups": [{"rules": [{"name": "A", "query": "x > 1", "alerts": [active]}]}]}}
+
+    def series(name: str, state: str, *times: float) -> dict[str, Any]:
+        metric = {"__name__": "ALERTS", "alertname": name, "alertstate": state}
+        return {"metric": metric, "values": [[START.timestamp() + t, "1"] for t in times]}
+
+    history = {
+        "data": {
+            "result": [
+                series("A", "firing", 100, 200),
+                series("B", "pending", 10, 20),
+                series("B", "firing", 30, 40),
+                series("C", "pending", 10),
+            ]
+        }
+    }
+    found = promql.merge_alerts(rules, history, NOW, step_seconds=5)
+    assert found == [
+        {
+            "state": "firing",
+            "labels": {"alertname": "A"},
+            "annotations": {"summary": "s"},
+            "activeAt": LATE,
+            "expr": "x > 1",
+        },
+        {
+            "state": "resolved",
+            "labels": {"alertname": "B"},
+            "annotations": {},
+            "activeAt": "2026-01-02T12:00:10Z",
+            "resolvedAt": "2026-01-02T12:00:45Z",
+        },
+    ]
+
+
+LOW, HIGH = int(START.timestamp() * 1e6), int(NOW.timestamp() * 1e6)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"service": "cart"}, {"service": "cart", "start": LOW, "end": HIGH, "limit": 20}),
+        ({"start": str(LOW - 5), "end": str(HIGH + 5)}, {"start": LOW, "end": HIGH, "limit": 20}),
+        ({"start": str(LOW + 5), "limit": "9999"}, {"start": LOW + 5, "end": HIGH, "limit": 500}),
+        ({"lookback": "1d", "other": "x"}, {"start": LOW, "end": HIGH, "limit": 20}),
+        ({"end": "1"}, {"start": LOW, "end": LOW, "limit": 20}),
+    ],
+)
+def test_searches_for_traces_stay_in_the_window(given: dict[str, str], expected: dict[str, Any]) -> None:
+    assert dict(jaeger.search(VIEW, given, NOW)) == {key: str(value) for key, value in expected.items()}
+
+
+def test_searches_with_odd_numbers_are_refused_with_every_reason() -> None:
+    with pytest.raises(errors.InvalidInput) as caught:
+        jaeger.search(VIEW, {"start": "-1", "limit": "many"}, NOW)
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == ["start", "limit"]
+
+
+def test_traces_before_the_window_and_of_hidden_services_are_left_out() -> None:
+    def trace(trace_id: str, service: str, begin: int) -> dict[str, Any]:
+        return {
+            "traceID": trace_id,
+            "spans": [{"startTime": begin}, {"startTime": begin + 10}],
+            "processes": {"p1": {"serviceName": service}},
+        }
+
+    found = jaeger.filtered(
+        VIEW,
+        {"data": [trace("a", "cart", LOW), trace("b", "cart", LOW - 1), trace("c", "reprise-operator", LOW)]},
+    )
+    assert [one["traceID"] for one in found["data"]] == ["a"]
+    assert jaeger.filtered(VIEW, {"data": ["cart", "reprise-operator"]})["data"] == ["cart"]
+    assert jaeger.filtered(VIEW, {"data": None})["data"] is None
