@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from netagent import api, compiler, fabric, grant, host, informer, model, wire
+from netagent import api, compiler, fabric, gate, grant, host, informer, model, newcomers, wire
 
 COALESCE_SECONDS = 0.05
 # Somebody may flush the ruleset or delete a route behind our back.
@@ -31,6 +31,8 @@ class Settings:
     admin_kubeconfig: Path
     """Used where it exists, to grant the nodes their rights; see `grant`."""
     conflist: Path
+    cni_programs: Path
+    """Where the container runtime looks for CNI plugins."""
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -41,6 +43,7 @@ class Settings:
             kubeconfig=Path(environ.get("NETAGENT_KUBECONFIG") or "/etc/kubernetes/kubelet.conf"),
             admin_kubeconfig=Path(environ.get("NETAGENT_ADMIN_KUBECONFIG") or "/etc/kubernetes/admin.conf"),
             conflist=Path(environ.get("NETAGENT_CNI_CONFLIST") or "/etc/cni/net.d/10-pods.conflist"),
+            cni_programs=Path(environ.get("NETAGENT_CNI_PROGRAMS") or "/usr/lib/cni"),
         )
 
 
@@ -68,10 +71,12 @@ class Agent:
         self._pods = watch("/api/v1/pods", wire.pod)
         self._namespaces = watch("/api/v1/namespaces", wire.namespace)
         self._policies = watch("/apis/networking.k8s.io/v1/networkpolicies", wire.policy)
+        self._newcomers = newcomers.Newcomers(self._changed)
         self._applied: dict[str, object] = {}
 
     def run(self) -> None:
         """Work until the process is ended."""
+        self._newcomers.serve(Path(gate.SOCKET))
         for watcher in (self._nodes, self._pods, self._namespaces, self._policies):
             watcher.start()
         timeout = RECHECK_SECONDS
@@ -96,13 +101,17 @@ class Agent:
                 done &= self._ensure("masquerading", masquerading, host.load_ruleset)
                 done &= self._ensure("cni", own, self._write_conflist)
         if self._pods.synced and self._namespaces.synced and self._policies.synced:
+            pods, arrived = self._newcomers.merge(list(self._pods.items().values()))
             ruleset = compiler.compile(
                 list(self._policies.items().values()),
-                list(self._pods.items().values()),
+                pods,
                 {key.removeprefix("/"): labels for key, labels in self._namespaces.items().items()},
                 self._settings.node,
             )
-            done &= self._ensure("policies", ruleset, host.load_ruleset)
+            applied = self._ensure("policies", ruleset, host.load_ruleset)
+            for newcomer in arrived if applied else ():
+                newcomer.admitted.set()
+            done &= applied
         return done
 
     def _ensure(self, what: str, wanted: informer.T, apply: Callable[[informer.T], None]) -> bool:
@@ -120,6 +129,8 @@ class Agent:
         return True
 
     def _write_conflist(self, own: model.Node) -> None:
+        script = fabric.gate_plugin(str(Path(gate.__file__).resolve()))
+        host.write_file(self._settings.cni_programs / fabric.GATE, script, 0o755)
         text = fabric.conflist(own, host.mtu_of(own.addresses[0]))
         host.write_file(self._settings.conflist, text)
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from netagent import model
 
 TABLE = "podnet"
+# File name of the plugin in the CNI directory, and its type in the configuration.
+GATE = "podgate"
 _MULTICAST = ("224.0.0.0/4", "ff00::/8")
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 
@@ -30,8 +32,21 @@ def conflist(node: model.Node, mtu: int) -> str:
             "ipam": {"type": "host-local", "ranges": ranges, "routes": routes},
         },
         {"type": "portmap", "capabilities": {"portMappings": True}},
+        {"type": GATE},
     ]
     return json.dumps({"cniVersion": "1.0.0", "name": "pods", "plugins": plugins}, indent=1) + "\n"
+
+
+def gate_plugin(program: str) -> str:
+    """Return the plugin's executable: a shell script, so that only ADD pays for starting Python."""
+    versions = '{"cniVersion": "1.0.0", "supportedVersions": ["0.3.1", "0.4.0", "1.0.0", "1.1.0"]}'
+    return (
+        "#!/bin/sh\n# Written by the network agent.\n"
+        'case "$CNI_COMMAND" in\n'
+        f"  ADD) exec python3 -I -S {program} ;;\n"
+        f"  VERSION) echo '{versions}' ;;\n"
+        "esac\n"
+    )
 
 
 def routes(nodes: Sequence[model.Node], own: str) -> Mapping[str, str]:

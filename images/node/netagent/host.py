@@ -63,7 +63,7 @@ def enable_forwarding() -> None:
         raise HostError(f"cannot switch on {switch}: {error}") from error
 
 
-def write_file(path: Path, text: str) -> None:
+def write_file(path: Path, text: str, mode: int = 0o644) -> None:
     """Replace the file in one step; the container runtime watches the directory and must not read half of
     it."""
     # NB: a name that no CNI implementation loads: it begins with a dot and does not end in .conflist.
@@ -74,6 +74,7 @@ def write_file(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        temporary.chmod(mode)
         temporary.replace(path)
     except OSError as error:
         raise HostError(f"cannot write {path}: {error}") from error

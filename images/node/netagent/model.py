@@ -86,6 +86,8 @@ class Pod:
     host_network: bool = False
     finished: bool = False
     created: str = ""
+    uid: str = ""
+    """As the kubelet knows it: for a static pod's mirror that is not the object's own."""
 
     @property
     def governed(self) -> bool:

@@ -55,6 +55,9 @@ def pod(obj: Object) -> model.Pod:
         host_network=bool(spec.get("hostNetwork")),
         finished=status.get("phase") in ("Succeeded", "Failed"),
         created=metadata.get("creationTimestamp") or "",
+        uid=(metadata.get("annotations") or {}).get("kubernetes.io/config.mirror")
+        or metadata.get("uid")
+        or "",
     )
 
 

@@ -15,11 +15,11 @@ B = model.Node("b", ("192.0.2.2", "2001:db8::2"), ("10.244.1.0/24", "fd00:1::/64
 def test_conflist_gives_each_range_its_own_set_and_masquerades_nothing() -> None:
     written = json.loads(fabric.conflist(B, 1400))
 
-    ptp, portmap = written["plugins"]
+    ptp, portmap, gate = written["plugins"]
     assert ptp["ipam"]["ranges"] == [[{"subnet": "10.244.1.0/24"}], [{"subnet": "fd00:1::/64"}]]
     assert ptp["ipam"]["routes"] == [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]
     assert (ptp["mtu"], ptp["ipMasq"]) == (1400, False)
-    assert portmap["type"] == "portmap"
+    assert (portmap["type"], gate["type"]) == ("portmap", "podgate")
     assert json.loads(fabric.conflist(A, 1500))["plugins"][0]["ipam"]["routes"] == [{"dst": "0.0.0.0/0"}]
 
 
