@@ -26,9 +26,7 @@ def select(events: Iterable[Mapping[str, Any]], request: RecordRequest) -> list[
         (time, redaction.clean(view, event))
         for event in events
         if (time := redaction.event_time(event)) is not None
-        # Events carry whole seconds: one of the window's first second is in.
-        and time >= request.baseline_at.replace(microsecond=0)
-        and time <= request.recorded_at
+        and view.window_start <= time <= request.recorded_at
         and not redaction.hides(view, "", "events", event)
     ]
     return [event for _, event in sorted(seen, key=lambda pair: (pair[0], pair[1]["metadata"]["name"]))]

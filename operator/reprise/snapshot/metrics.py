@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from reprise.adapters import prometheus
 from reprise.domain import redaction
+from reprise.snapshot import traces
 from reprise.snapshot.request import RecordRequest
 from reprise.snapshot.tables import Cell, attributes, text_cell
-from reprise.snapshot.traces import time_cell
 
 POD_COLUMNS = ("metric_name", "timestamp", "value", "pod_name", "namespace", "tags")
 SERVICE_COLUMNS = (
@@ -33,7 +33,10 @@ def pods_query(request: RecordRequest) -> str:
 
 def services_query(request: RecordRequest) -> str:
     """PromQL for the services that had spans within the window."""
-    return f"group by (service_name) (last_over_time(traces_span_metrics_calls_total[{_window(request)}]))"
+    # Where spans carry no namespace every service is the application's but the tracing backend.
+    selector = f'{{namespace=~"{re.escape(request.namespace)}|",service_name!="{traces.BACKEND}"}}'
+    calls = f"traces_span_metrics_calls_total{selector}"
+    return f"group by (service_name) (last_over_time({calls}[{_window(request)}]))"
 
 
 def _window(request: RecordRequest) -> str:
@@ -95,7 +98,7 @@ def _split(labels: Mapping[str, str], taken: Sequence[str]) -> tuple[str, str]:
 
 
 def _time(at: float) -> str:
-    return time_cell(round(at * 1000) * 1_000_000)
+    return traces.time_cell(round(at * 1000) * 1_000_000)
 
 
 def _value(value: float) -> str:

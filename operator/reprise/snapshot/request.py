@@ -32,7 +32,8 @@ class RecordRequest:
 
     @property
     def view(self) -> redaction.View:
-        return redaction.View(window_start=self.baseline_at, injector_hidden=self.injector_hidden)
+        """What an agent would be shown. Events carry whole seconds, so the window's first second is in."""
+        return redaction.View(self.baseline_at.replace(microsecond=0), self.injector_hidden)
 
     @property
     def timeline(self) -> dict[str, str]:

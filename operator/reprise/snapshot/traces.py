@@ -21,7 +21,7 @@ COLUMNS = (
 # What is asked for at once, so that memory does not grow with the window.
 SLICE_SECONDS = 10.0
 # The tracing backend traces itself.
-_BACKEND = "jaeger"
+BACKEND = "jaeger"
 
 
 @dataclass
@@ -67,7 +67,7 @@ def belongs(trace: jaeger.Trace, namespace: str) -> bool:
     named = {str(span.resource_attributes.get("k8s.namespace.name", "")) for span in trace.spans} - {""}
     if named:
         return namespace in named
-    return any(span.service != _BACKEND for span in trace.spans)
+    return any(span.service != BACKEND for span in trace.spans)
 
 
 def rows(traces: Iterable[jaeger.Trace], request: RecordRequest) -> list[Sequence[Cell]]:
