@@ -17,6 +17,9 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
 def _layer(files: Mapping[str, Path], out: Path) -> str:
     """Write the one layer; returns its sha256. Times and owners are fixed: same programs, same digest."""
     with tarfile.open(out, "w") as layer:
+        temporary = tarfile.TarInfo("tmp")
+        temporary.type, temporary.mode = tarfile.DIRTYPE, 0o1777
+        layer.addfile(temporary)
         folders: set[PurePosixPath] = set()
         for target, source in sorted(files.items()):
             path = PurePosixPath(target.lstrip("/"))

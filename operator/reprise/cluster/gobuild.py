@@ -38,7 +38,9 @@ def choose_toolchain(installed: str) -> GoToolchain:
     """The installed Go (as `go env GOVERSION` prints it) when new enough, else the pinned one."""
     match = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", installed)
     if match is None:
-        raise errors.Unsupported(f"expected a Go version like go1.26.8, found {installed!r}; install Go 1.26 or newer")
+        raise errors.Unsupported(
+            f"expected a Go version like go1.26.8, found {installed!r}; install Go 1.26 or newer"
+        )
     numbers = tuple(int(part or 0) for part in match.groups())
     if numbers < (1, 21, 0):
         raise errors.Unsupported(

@@ -100,7 +100,16 @@ def create(tools: Tools, kind: Path | str, cluster: KindCluster, image: str | No
     kubeconfig.parent.mkdir(parents=True, exist_ok=True)
     temporary = kubeconfig.with_suffix(".new")
     temporary.unlink(missing_ok=True)
-    words: list[str | Path] = [kind, "create", "cluster", "--config", "-", "--kubeconfig", temporary, "--retain"]
+    words: list[str | Path] = [
+        kind,
+        "create",
+        "cluster",
+        "--config",
+        "-",
+        "--kubeconfig",
+        temporary,
+        "--retain",
+    ]
     tools.run([*words, *(["--image", image] if image else [])], log="kind", stdin=cluster.config())
     temporary.chmod(0o600)
     temporary.replace(kubeconfig)
@@ -108,4 +117,6 @@ def create(tools: Tools, kind: Path | str, cluster: KindCluster, image: str | No
 
 def delete(tools: Tools, kind: Path | str, name: str, kubeconfig: Path) -> None:
     """Remove the cluster's containers and volumes; nothing happens when there are none."""
-    tools.run([kind, "delete", "cluster", "--name", cluster_name(name), "--kubeconfig", kubeconfig], log="kind")
+    tools.run(
+        [kind, "delete", "cluster", "--name", cluster_name(name), "--kubeconfig", kubeconfig], log="kind"
+    )

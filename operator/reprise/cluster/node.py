@@ -46,7 +46,9 @@ class NodeImage:
 
     def key(self) -> str:
         """Changes with the folder `images/node`, the base and every program inside."""
-        return keys.of(keys.of_tree(self.folder), self.debian, *(module.key() for module in self.modules), "1")
+        return keys.of(
+            keys.of_tree(self.folder), self.debian, *(module.key() for module in self.modules), "1"
+        )
 
     def tag(self) -> str:
         return f"localhost/reprise-node:{self.key()}"
@@ -80,7 +82,9 @@ class NodeImage:
         config = context / "rootfs" / "etc" / "containerd" / "config.toml"
         text = config.read_text()
         if "@PAUSE_IMAGE@" not in text:
-            raise errors.Corrupt(f"expected the mark @PAUSE_IMAGE@ in {config.name} of images/node, found none")
+            raise errors.Corrupt(
+                f"expected the mark @PAUSE_IMAGE@ in {config.name} of images/node, found none"
+            )
         config.write_text(text.replace("@PAUSE_IMAGE@", wanted["pause"]))
 
     def _kube_proxy(self, out: Path, tag: str, program: Path, tools: Tools) -> None:
@@ -100,12 +104,15 @@ class NodeImage:
 def image_names(kubeadm: Path, tools: Tools) -> dict[str, str]:
     """What this kubeadm calls the images of its control plane, by their last part. Raises ToolFailed, Corrupt."""
     listed = tools.run(
-        [kubeadm, "config", "images", "list", "--kubernetes-version", gobuild.KUBERNETES_VERSION], log="kubeadm"
+        [kubeadm, "config", "images", "list", "--kubernetes-version", gobuild.KUBERNETES_VERSION],
+        log="kubeadm",
     ).stdout.split()
     names = {line.rpartition("/")[2].partition(":")[0]: line for line in listed}
     missing = sorted({*STATIC_IMAGES, PROXY} - set(names))
     if missing:
-        raise errors.Corrupt(f"expected kubeadm to list an image for each of {missing}, found {sorted(names)}")
+        raise errors.Corrupt(
+            f"expected kubeadm to list an image for each of {missing}, found {sorted(names)}"
+        )
     return names
 
 

@@ -92,9 +92,6 @@ def build(tools: Tools, folder: Path, tag: str, arguments: Mapping[str, str], lo
         extra += ["--build-arg", f"{key}={value}"]
     if bundle := ca_bundle():
         extra += ["--volume", f"{bundle.resolve()}:{_INSIDE_CA}:ro"]
-    for variable in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
-        if value := os.environ.get(variable) or os.environ.get(variable.lower()):
-            extra += ["--env", f"{variable}={value}"] if variable.startswith("PIP") else []
     tools.run(
         ["podman", "build", "--network", "host", "--format", "docker", "--tag", tag, *extra, folder], log=log
     )
@@ -112,3 +109,13 @@ def containers(tools: Tools, *filters: str) -> list[dict[str, object]]:
         tools.run(["podman", "ps", "--all", "--format", "json", *words], log="podman").stdout or "[]"
     )
     return found
+
+
+def remove_images(tools: Tools) -> None:
+    """Remove the images that we built, and the dangling layers of those builds."""
+    listed = tools.run(
+        ["podman", "images", "--format", "{{.Repository}}:{{.Tag}}"], log="podman"
+    ).stdout.split()
+    ours = [name for name in listed if name.startswith("localhost/reprise-")]
+    if ours:
+        tools.run(["podman", "rmi", "--force", *ours], log="podman", check=False)

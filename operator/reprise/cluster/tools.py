@@ -1,5 +1,6 @@
 """Runs programs: output goes to a log that is kept, failure becomes ToolFailed with the log's name."""
 
+import contextlib
 import datetime
 import os
 import shlex
@@ -43,7 +44,7 @@ class Tools:
         *,
         log: str,
         cwd: Path | None = None,
-        stdin: str | None = None,
+        stdin: str | Path | None = None,
         check: bool = True,
         timeout_seconds: float | None = None,
     ) -> Finished:
@@ -61,7 +62,9 @@ class Tools:
             try:
                 finished = self._communicate(words, out, cwd, stdin, timeout_seconds)
             except FileNotFoundError as exc:
-                raise errors.NotFound(f"expected the program {words[0]!r} on PATH, found none; install it") from exc
+                raise errors.NotFound(
+                    f"expected the program {words[0]!r} on PATH, found none; install it"
+                ) from exc
             except subprocess.TimeoutExpired as exc:
                 raise errors.ToolFailed(
                     f"{words[0]} did not end within {timeout_seconds:.0f} s; see {path}"
@@ -75,18 +78,35 @@ class Tools:
         return finished
 
     def _communicate(
-        self, words: list[str], out: IO[str], cwd: Path | None, stdin: str | None, timeout: float | None
+        self,
+        words: list[str],
+        out: IO[str],
+        cwd: Path | None,
+        stdin: str | Path | None,
+        timeout: float | None,
     ) -> Finished:
-        process = subprocess.Popen(
+        with contextlib.ExitStack() as stack:
+            source: IO[bytes] | int = subprocess.DEVNULL if stdin is None else subprocess.PIPE
+            if isinstance(stdin, Path):
+                source = stack.enter_context(stdin.open("rb"))
+            process = self._start(words, cwd, source)
+        return self._finish(process, out, stdin if isinstance(stdin, str) else None, timeout)
+
+    def _start(self, words: list[str], cwd: Path | None, source: IO[bytes] | int) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
             words,
             cwd=cwd,
             env={**os.environ, **self.env},
-            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdin=source,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
         )
+
+    def _finish(
+        self, process: "subprocess.Popen[str]", out: IO[str], stdin: str | None, timeout: float | None
+    ) -> Finished:
         assert process.stdout is not None and process.stderr is not None  # noqa: S101 - both are pipes
         kept: tuple[list[str], list[str]] = ([], [])
         lock = threading.Lock()

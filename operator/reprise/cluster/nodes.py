@@ -1,0 +1,113 @@
+"""The node containers of our clusters, through the engine that runs them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reprise.cluster import kind, paths, podman
+from reprise.cluster.state import NodeContainer
+from reprise.cluster.tools import Tools
+
+IN_NODE_ARCHIVES = "/kind/archives"
+
+
+def node_container(inspected: dict[str, Any]) -> NodeContainer:
+    """From what `inspect` of Docker or Podman says. Pure."""
+    config = inspected["Config"]
+    return NodeContainer(
+        name=inspected["Name"].lstrip("/"),
+        role=config["Labels"].get(kind.LABEL_ROLE, ""),
+        status=inspected["State"]["Status"],
+        image=config["Image"],
+    )
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The containers of one kind cluster. `engine` is podman or docker."""
+
+    tools: Tools
+    engine: str
+    cluster: str
+
+    def all(self) -> list[NodeContainer]:
+        """All of them, running or not, sorted by name."""
+        label = f"label={kind.LABEL_CLUSTER}={self.cluster}"
+        ids = self.tools.run(
+            [self.engine, "ps", "--all", "--quiet", "--filter", label], log=self.engine
+        ).stdout.split()
+        if not ids:
+            return []
+        inspected = json.loads(self.tools.run([self.engine, "inspect", *ids], log=self.engine).stdout)
+        return sorted((node_container(one) for one in inspected), key=lambda node: node.name)
+
+    def start(self, names: list[str]) -> None:
+        """Start stopped containers."""
+        self.tools.run([self.engine, "start", *names], log=self.engine)
+
+    def remove_with_volumes(self) -> None:
+        """Remove the containers and the volumes that kind made for them."""
+        names = [node.name for node in self.all()]
+        if not names:
+            return
+        format_ = '{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}'
+        volumes = self.tools.run(
+            [self.engine, "inspect", "--format", format_, *names], log=self.engine
+        ).stdout.split()
+        self.tools.run([self.engine, "rm", "--force", "--volumes", *names], log=self.engine)
+        for volume in volumes:
+            self.tools.run([self.engine, "volume", "rm", volume], log=self.engine, check=False)
+
+    def present_images(self, node: str) -> set[str]:
+        """References of the images that the node's containerd has."""
+        listed = self.tools.run(
+            [self.engine, "exec", node, "ctr", "-n", "k8s.io", "images", "ls", "-q"], log="import"
+        )
+        return set(listed.stdout.split())
+
+    def import_archive(self, node: str, archive: Path) -> None:
+        """Import an image archive: from the mount that nodes of ours have, else through standard input."""
+        ctr = ["ctr", "-n", "k8s.io", "images", "import", "--snapshotter", "overlayfs"]
+        mounted = f"{IN_NODE_ARCHIVES}/{archive.parent.name}/{archive.name}"
+        if (
+            self.tools.run([self.engine, "exec", node, "test", "-f", mounted], log="import", check=False).code
+            == 0
+        ):
+            self.tools.run([self.engine, "exec", node, *ctr, mounted], log="import")
+        else:
+            self.tools.run([self.engine, "exec", "-i", node, *ctr, "-"], log="import", stdin=archive)
+
+
+def remove_network(tools: Tools) -> bool:
+    """Remove our network unless containers of another cluster use it; True when it is gone now."""
+    if tools.run(["podman", "network", "exists", podman.NETWORK], log="podman", check=False).code != 0:
+        return True
+    if podman.containers(tools, f"network={podman.NETWORK}"):
+        return False
+    tools.run(["podman", "network", "rm", podman.NETWORK], log="podman")
+    return True
+
+
+def ensure_lib_modules() -> bool:
+    """kind mounts /lib/modules into each node; make an empty one where the kernel has none. True when made."""
+    path = Path("/lib/modules")
+    if path.exists():
+        return False
+    path.mkdir()
+    return True
+
+
+def remove_lib_modules() -> None:
+    """Remove the folder when it is still as empty as we made it."""
+    try:
+        Path("/lib/modules").rmdir()
+    except OSError:
+        return  # somebody uses it now
+
+
+def others_remember(name: str) -> bool:
+    """True when another cluster of ours is recorded."""
+    base = paths.state_dir()
+    records = [base / "state.json", *base.glob("clusters/*/state.json")]
+    return any(record.is_file() and record.parent != paths.state_dir(name) for record in records)
