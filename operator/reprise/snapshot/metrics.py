@@ -34,7 +34,7 @@ def pods_query(request: RecordRequest) -> str:
 def services_query(request: RecordRequest) -> str:
     """PromQL for the services that had spans within the window."""
     # Where spans carry no namespace every service is the application's but the tracing backend.
-    selector = f'{{namespace=~"{re.escape(request.namespace)}|",service_name!="{traces.BACKEND}"}}'
+    selector = f"{{namespace=~{quoted(request.namespace + '|')},service_name!={quoted(traces.BACKEND)}}}"
     calls = f"traces_span_metrics_calls_total{selector}"
     return f"group by (service_name) (last_over_time({calls}[{_window(request)}]))"
 
