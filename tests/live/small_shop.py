@@ -1,8 +1,8 @@
 """A shop of seven tiny servers and one client, to try faults by their effect in a namespace of its own.
 
 The servers are Python's own web server in the application's image. `client` asks each of them again and
-again and prints what it got, one JSON object a line, so that a fault is judged by what a user of the shop would
-see.
+again and prints what it got, one JSON object a line, so that a fault is judged by what a user of
+the shop would see.
 """
 
 import json

@@ -1,0 +1,130 @@
+"""An application as mechanisms observe it: small, with everything that they look at."""
+
+import json
+from typing import Any
+
+from reprise.faults.mechanism import API_VERSIONS, Observed
+
+Json = dict[str, Any]
+NAMESPACE = "otel-demo"
+FLAGS = """{
+  "$schema": "https://flagd.dev/schema/v0/flags.json",
+  "flags": {
+    "adFailure": {"state": "ENABLED", "variants": {"on": true, "off": false}, "defaultVariant": "off"},
+    "paymentFailure": {
+      "description": "says \\"defaultVariant\\": \\"off\\" in passing",
+      "state": "ENABLED",
+      "variants": {"100%": 1, "off": 0},
+      "defaultVariant": "off"
+    },
+    "targeted": {
+      "state": "ENABLED",
+      "variants": {"on": true, "off": false},
+      "defaultVariant": "off",
+      "targeting": {"if": [true, "on"]}
+    }
+  }
+}
+"""
+
+
+def deployment(name: str, replicas: int = 1, memory: str = "300Mi", **container: Any) -> Json:
+    labels = {"app": name, "component": name}
+    main = {
+        "name": name,
+        "image": f"registry.example/demo:2.2.0-{name}",
+        "ports": [{"name": "service", "containerPort": 8080}],
+        "env": [
+            {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            {"name": "VALKEY_ADDR", "value": "valkey-cart:6379"},
+            {"name": "LEVEL", "value": "info"},
+        ],
+        "resources": {"limits": {"memory": memory}},
+        **container,
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": NAMESPACE, "uid": f"deployment-{name}"},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [main]}},
+        },
+    }
+
+
+def replica_set(of: Json, suffix: str = "abc") -> Json:
+    name = of["metadata"]["name"]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": f"{name}-{suffix}",
+            "namespace": NAMESPACE,
+            "uid": f"replicaset-{name}-{suffix}",
+            "ownerReferences": [
+                {"kind": "Deployment", "name": name, "uid": of["metadata"]["uid"], "apiVersion": "apps/v1"}
+            ],
+        },
+        "spec": {"replicas": of["spec"]["replicas"], "template": of["spec"]["template"]},
+    }
+
+
+def pod(of: Json, suffix: str = "1") -> Json:
+    owner = of["metadata"]["name"]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"{owner}-{suffix}",
+            "namespace": NAMESPACE,
+            "uid": f"pod-{owner}-{suffix}",
+            "labels": dict(of["spec"]["template"]["metadata"]["labels"]),
+            "ownerReferences": [
+                {"kind": "ReplicaSet", "name": owner, "uid": of["metadata"]["uid"], "apiVersion": "apps/v1"}
+            ],
+        },
+        "spec": of["spec"]["template"]["spec"],
+        "status": {"phase": "Running"},
+    }
+
+
+def service(name: str, port: int = 8080, port_name: str = "tcp-service") -> Json:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": NAMESPACE, "uid": f"service-{name}"},
+        "spec": {
+            "selector": {"app": name},
+            "ports": [{"name": port_name, "port": port, "targetPort": port, "protocol": "TCP"}],
+        },
+    }
+
+
+def flags(text: str = FLAGS) -> Json:
+    json.loads(text)
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "flagd-config", "namespace": NAMESPACE, "uid": "configmap-flagd"},
+        "data": {"demo.flagd.json": text},
+    }
+
+
+def manifests() -> list[Json]:
+    """Four Deployments with a ReplicaSet and a pod each, their Services, the flags: 1200Mi of limits."""
+    out: list[Json] = [flags(), service("valkey-cart", 6379, "valkey-cart")]
+    for name in ("cart", "checkout", "frontend", "flagd"):
+        one = deployment(name)
+        own = replica_set(one)
+        out += [one, own, pod(own), service(name)]
+    return out
+
+
+def observed(*extra: Json) -> Observed:
+    """The shop, with further objects or with others in place of its own."""
+    objects: dict[str, dict[str, Json]] = {kind: {} for kind in API_VERSIONS}
+    for manifest in [*manifests(), *extra]:
+        objects[manifest["kind"]][manifest["metadata"]["name"]] = manifest
+    return Observed(NAMESPACE, objects)
