@@ -117,5 +117,5 @@ def _error(status: int, message: str) -> web.Response:
         {"data": None, "total": 0, "limit": 0, "offset": 0, "errors": [{"code": status, "msg": message}]},
         status,
     )
-    response["refusal"] = message
+    response[reply.REFUSAL] = message
     return response

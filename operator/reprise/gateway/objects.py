@@ -294,9 +294,13 @@ def _ok(body: bytes, form: str) -> web.Response:
 
 
 def _failure(session: Session, code: int, body: bytes) -> web.Response:
-    """The API server's own Status, without what it may say of hidden things."""
+    """The API server's own Status, without what it may say of hidden things, of us, or of its own state."""
     try:
         document = json.loads(body)
     except ValueError:
-        return reply.refuse(code, "the API server refused the request")
+        document = {}
+    if code in (401, 403):
+        return reply.refuse(403, "this cannot be read here")
+    if code in (502, 503, 504) or document.get("kind") != "Status":
+        return reply.refuse(code, "the API server did not answer this; try again in a few seconds")
     return reply.as_json(redaction.scrub(session.view, document), code)

@@ -181,5 +181,5 @@ def _now() -> datetime:
 def _error(status: int, message: str) -> web.Response:
     kind = "bad_data" if status == 400 else "forbidden"
     response = reply.as_json({"status": "error", "errorType": kind, "error": message}, status)
-    response["refusal"] = message
+    response[reply.REFUSAL] = message
     return response

@@ -7,6 +7,8 @@ from aiohttp import web
 
 from reprise.domain import access, errors
 
+# Why a request was refused, for the audit trail.
+REFUSAL = web.ResponseKey("refusal", str)
 REASONS = {
     400: "BadRequest",
     401: "Unauthorized",
@@ -50,7 +52,7 @@ def refuse(code: int, message: str, reason: str = "", details: dict[str, Any] | 
     response = as_json(status_body(code, message, reason, details), code)
     if code == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    response["refusal"] = message
+    response[REFUSAL] = message
     return response
 
 

@@ -13,9 +13,11 @@ from reprise.gateway import audit, discovery, guide, jaeger, objects, prometheus
 from reprise.gateway.pages import Sealer
 from reprise.gateway.registry import Registry
 from reprise.gateway.session import Session, rfc3339, utc_now
+from reprise.gateway.stream import OPENED, SENT
 from reprise.gateway.upstream import Upstream
 
 log = logging.getLogger(__name__)
+SESSION = web.RequestKey("session", Session)
 MAX_IN_FLIGHT = 64
 MAX_STREAMS = 32
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -91,8 +93,8 @@ class Server:
                 )
             )
 
-        request["session"] = session
-        request["stream_opened"] = lambda: note(200, 0, "")
+        request[SESSION] = session
+        request[OPENED] = lambda: note(200, 0, "")
         session.in_flight += 1
         status, size, refusal = 499, 0, ""  # 499: the client went away before it had an answer
         try:
@@ -100,13 +102,14 @@ class Server:
             status = response.status
             body = response.body if isinstance(response, web.Response) else None
             size = len(body) if isinstance(body, bytes) else 0
-            refusal = response.get("refusal", "")
+            refusal = response.get(reply.REFUSAL, "")
             return response
         finally:
             session.in_flight -= 1
             if refusal and status in (401, 403, 405, 406, 429):
                 session.note_denied()
-            note(status if "bytes" not in request else 200, request.get("bytes", size), refusal)
+            streamed = request.get(SENT)
+            note(status if streamed is None else 200, size if streamed is None else streamed, refusal)
 
     async def _answer(self, request: web.Request, session: Session, handler: Handler) -> web.StreamResponse:
         if session.in_flight > MAX_IN_FLIGHT or session.streams > MAX_STREAMS:
@@ -131,7 +134,7 @@ class Server:
     # -- routes ---------------------------------------------------------------------------------
 
     async def _route(self, request: web.Request) -> web.StreamResponse:
-        session: Session = request["session"]
+        session = request[SESSION]
         parts = access.split(request.path)
         match parts:
             case ("submit",):

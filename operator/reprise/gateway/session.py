@@ -146,9 +146,11 @@ class Session:
     # -- life -----------------------------------------------------------------------------------
 
     def update(self, attempt: attempts.Attempt) -> None:
-        """A newer version of the object: only its verdict can have changed."""
+        """A newer version of the object: only its verdict can have changed. Mostly it is our own write."""
+        decided = attempt.verdict is not self.attempt.verdict
         self.attempt = attempt
-        self._wake.set()
+        if decided:
+            self._wake.set()
 
     async def run(self) -> None:
         """Keep the status true: deadlines, the verdict, the counters. Ends when the attempt is over and its

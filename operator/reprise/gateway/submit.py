@@ -53,5 +53,5 @@ def _problems(problems: list[str]) -> web.Response:
     text = "; ".join(shown) + (f"; and {more} more" if more else "")
     body = reply.status_body(400, f"nothing was stored, the attempt goes on: {text}")
     response = reply.as_json({**body, "accepted": False, "problems": shown}, 400)
-    response["refusal"] = "malformed submission"
+    response[reply.REFUSAL] = "malformed submission"
     return response
