@@ -31,8 +31,10 @@ RESOURCES: dict[str, tuple[str, str]] = {
 _SYSTEM = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage", "default", "observability")
 TRACES_A_SERVICE = 20
 SERVICES_LOOKED_AT = 6
+# Some collectors put the namespace on span metrics, some do not.
 ERROR_RATE = (
-    'sum by (service_name) (rate(traces_span_metrics_calls_total{status_code="STATUS_CODE_ERROR"}[1m])) > 0'
+    "sum by (service_name) (rate(traces_span_metrics_calls_total"
+    '{{status_code="STATUS_CODE_ERROR",namespace=~"{namespace}|"}}[1m])) > 0'
 )
 
 
@@ -138,8 +140,12 @@ def look(door: Door, journal: Journal) -> World:
         window_start=parse_time(start),
         nodes=attempted(lambda: door.list_objects("v1", "nodes"), _NONE),
         namespaces=namespaces,
-        alerts=attempted(door.alerts, _NONE),
-        failures=attempted(lambda: _failures(door), calls.Failures()),
+        alerts=[
+            alert
+            for alert in attempted(door.alerts, _NONE)
+            if alert.get("labels", {}).get("namespace", namespace) == namespace
+        ],
+        failures=attempted(lambda: _failures(door, namespace), calls.Failures()),
         **objects,
     )
 
@@ -155,11 +161,11 @@ def _namespace(attempt: Json, namespaces: Sequence[Json]) -> str:
     return next((name for name in names if name not in _SYSTEM), "default")
 
 
-def _failures(door: Door) -> calls.Failures:
+def _failures(door: Door, namespace: str) -> calls.Failures:
     """From the error traces of the services that fail most."""
     rates = {
         sample["metric"].get("service_name", ""): float(sample["value"][1])
-        for sample in door.query(ERROR_RATE)
+        for sample in door.query(ERROR_RATE.format(namespace=namespace))
     }
     worst = sorted((name for name in rates if name), key=lambda name: -rates[name])[:SERVICES_LOOKED_AT]
     traces = {

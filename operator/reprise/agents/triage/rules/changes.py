@@ -14,10 +14,7 @@ def changed_template(world: World) -> Iterator[Hypothesis]:
     """A template that changed within the window. How suspicious it is depends on how its workload does."""
     for deployment in world.deployments:
         name = deployment["metadata"]["name"]
-        revisions = sorted(_revisions(world, deployment), key=_revision)
-        if len(revisions) < 2 or not _recent(world, deployment, revisions[-1]):
-            continue
-        changed = sorted(differences(template(revisions[-2]), template(revisions[-1])))
+        changed = sorted(recent_differences(world, deployment))
         if not changed:
             continue
         status = deployment.get("status", {})
@@ -32,9 +29,17 @@ def changed_template(world: World) -> Iterator[Hypothesis]:
             world.entity("Deployment", name),
             "changed-lately",
             0.85 if short or failing else 0.75 if mentioned else 0.6 if world.complaining() else 0.4,
-            f"revision {_revision(revisions[-1])} changed {', '.join(changed)[:300]}",
+            f"the present revision changed {', '.join(changed)[:300]}",
             frozenset({name}),
         )
+
+
+def recent_differences(world: World, deployment: Json) -> set[str]:
+    """What the newest revision changed, when it was rolled out in the window; else nothing."""
+    revisions = sorted(_revisions(world, deployment), key=_revision)
+    if len(revisions) < 2 or not _recent(world, deployment, revisions[-1]):
+        return set()
+    return differences(template(revisions[-2]), template(revisions[-1]))
 
 
 def _revisions(world: World, deployment: Json) -> list[Json]:
@@ -76,7 +81,7 @@ def _recent(world: World, deployment: Json, newest: Json) -> bool:
 
 
 def differences(old: Json, new: Json) -> set[str]:
-    """What differs between two pod templates, in words: `env VALKEY_ADDR of cart`, `image of cart`, …"""
+    """What differs between two pod templates, in words: `env ADDRESS of web`, `image of web`, …"""
     found = set()
     before = {c["name"]: c for c in containers(old)}
     after = {c["name"]: c for c in containers(new)}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from reprise.agents.protocol import Hypothesis, Json
+from reprise.agents.triage.rules import changes
 from reprise.agents.triage.world import World, containers, template
 
 # host:port, perhaps within a URL or a `key=host:port` list
@@ -73,6 +74,14 @@ def _serves(service: Json, port: int) -> bool:
     return not ports or port in ports
 
 
+def _changed(world: World, address: Address) -> bool:
+    """Whether the last roll-out, within the window, changed this variable."""
+    if address.workload["kind"] != "Deployment":
+        return False
+    changed = changes.recent_differences(world, address.workload)
+    return any(what.startswith(f"env {address.variable} of ") for what in changed)
+
+
 def points_nowhere(world: World) -> Iterator[Hypothesis]:
     """An address whose Service does not exist, or has no such port."""
     found = list(addresses(world))
@@ -89,9 +98,12 @@ def points_nowhere(world: World) -> Iterator[Hypothesis]:
             why, confidence = f"Service {address.host} has no port {address.port}", 0.88
         else:
             continue
-        if users[address.host] >= _SHARED:
-            confidence = 0.3
         name = address.workload["metadata"]["name"]
+        if _changed(world, address):
+            confidence = 0.95
+            why += ", and it was changed lately"
+        elif users[address.host] >= _SHARED:
+            confidence = 0.3
         yield Hypothesis(
             world.entity(address.workload["kind"], name),
             "points-nowhere",
