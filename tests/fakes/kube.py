@@ -85,6 +85,10 @@ class FakeKube(Kube):
         path = self._object_path(self._resources[api_version][kind], namespace, name)
         self._record("DELETED", self._objects.pop(path))
 
+    def objects(self) -> dict[str, Json]:
+        """Everything that there is, by path."""
+        return copy.deepcopy(self._objects)
+
     def writes(self) -> list[tuple[str, str]]:
         return [(method, path) for method, path in self.requests if method != "GET"]
 
