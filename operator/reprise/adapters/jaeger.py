@@ -176,7 +176,8 @@ class Jaeger:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise errors.Unreachable(
-                f"Jaeger at {self._base} did not answer: {error or type(error).__name__}; see that its pod is ready"
+                f"Jaeger at {self._base} did not answer: {error or type(error).__name__}; "
+                "see that its pod is ready"
             ) from error
         try:
             answer = json.loads(body)
