@@ -44,6 +44,8 @@ def read(path: Path) -> Document:
         document = Document(None)
         if node is not None:
             document.value = _convert(loader, node, (), document)
+    except RecursionError as exc:
+        raise errors.InvalidInput(f"{path}:1: expected no anchor that holds itself, found one") from exc
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         raise errors.InvalidInput(f"{path}:{mark.line + 1 if mark else 1}: {exc.problem}") from exc

@@ -6,7 +6,7 @@ from typing import Any
 from reprise.domain import errors
 from reprise.domain.scenario import Fault, Scenario
 from reprise.domain.symptoms import Symptom
-from reprise.faults import feature_flag, parameters, policy, service, workload
+from reprise.faults import feature_flag, network_policy, parameters, quota, service, workload
 from reprise.faults.mechanism import Injection, Mechanism, Observed, Requirement
 
 MECHANISMS: Mapping[str, Mechanism[Any]] = {
@@ -17,8 +17,8 @@ MECHANISMS: Mapping[str, Mechanism[Any]] = {
         workload.SCALE,
         service.SELECTOR,
         service.TARGET_PORT,
-        policy.INGRESS_BLOCK,
-        policy.QUOTA,
+        network_policy.INGRESS_BLOCK,
+        quota.QUOTA,
         feature_flag.FLAG,
     )
 }

@@ -22,7 +22,9 @@ from reprise.faults import seeded
 from reprise.faults.mechanism import Cause, Injection, Json, Mechanism, Observed
 
 _TEMPLATE: paths.Path = ("spec", "template", "spec", "containers")
-_IMAGE = re.compile(r"^(?P<repository>[a-z0-9][a-z0-9._:/-]*?)(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@sha256:[0-9a-f]{64})?$")
+_IMAGE = re.compile(
+    r"^(?P<repository>[a-z0-9][a-z0-9._:/-]*?)(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@sha256:[0-9a-f]{64})?$"
+)
 
 
 def _container(deployment: Json, name: str | None) -> str:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from tests.unit.faults import shop
 from reprise.domain import errors, paths, plan
 from reprise.domain.mutation import Create, Patch
 from reprise.domain.scenario import Fault
-from reprise.faults import feature_flag, policy, registry
+from reprise.faults import feature_flag, quota, registry
 from reprise.faults.mechanism import Injection, Json, Observed
 
 # What would tell an agent that somebody made the fault on purpose.
@@ -276,4 +277,4 @@ def test_image_references(image: str, expected: str) -> None:
     ("text", "value"), [("500m", "0.5"), ("1Gi", "1073741824"), ("1.5k", "1500"), ("3", "3")]
 )
 def test_quantities(text: str, value: str) -> None:
-    assert policy.quantity(text) == policy.Decimal(value)
+    assert quota.quantity(text) == Decimal(value)

@@ -88,7 +88,8 @@ def test_without_symptoms_those_of_the_mechanism_are_taken(tmp_path: Path) -> No
         ("hard", "harsh", ["4: difficulty: input should be 'easy', 'medium' or 'hard', found 'harsh'"]),
         ("otel-demo", "bookinfo", ["6: application: input should be 'otel-demo', found 'bookinfo'"]),
         ("title: Title", "title: A\ntitle: B", ["3: expected each key once, found 'title' again (line 2)"]),
-        ("title: Title", "title: Title\n7: x", ["3: 7: expected one of", "3: expected a key that is a string, found 7"]),
+        ("title: Title", "title: Title\n7: x",
+         ["3: 7: expected one of", "3: expected a key that is a string, found 7"]),
         ("name: shop-closed", "name: other", ["1: name: expected 'shop-closed', the file's name, found"]),
         ("name: shop-closed", "name: Shop Closed", ["1: name: ", "1: name: "]),
         ("environment-variable-wrong", "nope", ["8: faults[0].mechanism: expected one of: container-image"]),
@@ -137,6 +138,7 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
         ("- a", "1: input should be a valid dictionary"),
         ("a: 1\n---\nb: 2", "2: but found another document"),
         ("a: !!python/object:os.system {}", "1: "),
+        ("a: &x [*x]", "1: expected no anchor that holds itself"),
     ],
 )
 def test_not_a_scenario_at_all(tmp_path: Path, text: str, expected: str) -> None:
