@@ -7,7 +7,7 @@ import os
 import click
 import kopf
 
-from reprise.cluster import paths
+from reprise.handlers import connections
 from reprise.handlers.registration import Operator
 from reprise.handlers.runtime import Settings
 
@@ -46,5 +46,10 @@ def operator(liveness: str, verbose: bool) -> None:
 
 def use_default_kubeconfig() -> None:
     """Without KUBECONFIG and out of a cluster, the cluster that `reprise up` made is meant."""
-    if "KUBECONFIG" not in os.environ and paths.kubeconfig_path().is_file():
+    if "KUBECONFIG" in os.environ or connections.in_cluster():
+        return
+    # The operator's image has no cluster builder.
+    from reprise.cluster import paths
+
+    if paths.kubeconfig_path().is_file():
         os.environ["KUBECONFIG"] = str(paths.kubeconfig_path())

@@ -29,6 +29,8 @@ from reprise.domain.run_status import (
 
 # Injecting has no gate of its own in the spec: applying takes seconds or does not work.
 INJECT_TIMEOUT_SECONDS = 180
+# How many workloads or alerts a message names.
+MOST_LINES = 6
 
 # The condition that becomes True when a phase is left well, and False when the run fails in it.
 GATE_OF = {
@@ -153,7 +155,7 @@ def _deploying(run: Run, seen: Observed, now: dt.datetime) -> Decision:
     if application.available:
         status = _gate_passed(run.status, "Available", f"{application.workloads} workloads available", now)
         return Decision(status.enter(Phase.BASELINE, now))
-    message = "; ".join(application.waiting) or (
+    message = _some(application.waiting) or (
         f"expected workloads in namespace {run.spec.application.namespace}, found none; "
         "`reprise up` provides their manifests"
     )
@@ -168,12 +170,11 @@ def _baseline(run: Run, seen: Observed, now: dt.datetime) -> Decision:
     application = seen.application or observed.Application(0)
     load = seen.load or observed.Load(False)
     if not application.available:
-        reason, message = "ApplicationNotAvailable", "; ".join(application.waiting) or "no workloads"
+        reason, message = "ApplicationNotAvailable", _some(application.waiting) or "no workloads"
     elif load.alerts:
         reason = "AlertsFiring"
-        message = f"fired within the last {run.spec.gates.baseline_window_seconds} s: " + ", ".join(
-            load.alerts
-        )
+        window = run.spec.gates.baseline_window_seconds
+        message = f"fired within the last {window} s: {_some(load.alerts)}"
     elif not load.flowing:
         reason, message = "NoLoad", load.detail or "expected requests to be served, found none"
     elif not seen.baseline_saved:
@@ -313,7 +314,7 @@ def _recovered(run: Run, seen: Observed, now: dt.datetime) -> Decision:
     if unhealthy and not run.deleting:
         if _expired(run, now):
             return _recovery_failed(run, unhealthy, now)
-        return Decision(_waiting(run.status, "WaitingForHealth", "; ".join(unhealthy)))
+        return Decision(_waiting(run.status, "WaitingForHealth", _some(unhealthy)))
     if seen.baseline_saved and seen.drift is None:
         return Decision(run.status, (observed.CheckDrift(),))
     differences = seen.drift or ()
@@ -433,6 +434,12 @@ def _finish(run: Run, ending: Ending, now: dt.datetime) -> Decision:
     done = ending.phase is Phase.COMPLETED
     status = status.with_condition(ConditionType.COMPLETED, done, ending.reason, ending.message, now)
     return Decision(status, (observed.ReleaseLock(),))
+
+
+def _some(lines: tuple[str, ...]) -> str:
+    """Lines for a message, the first few of many."""
+    more = len(lines) - MOST_LINES
+    return "; ".join(lines[:MOST_LINES]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _unhealthy(seen: Observed) -> tuple[str, ...]:

@@ -139,6 +139,11 @@ def why(workload: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> str:
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             return f"{condition.get('reason', '')}: {condition.get('message', '')}"
     wanted = workload["spec"].get("replicas", 1)
+    new, there = status.get("updatedReplicas", 0), status.get("replicas", 0)
+    if status.get("observedGeneration", 0) < workload["metadata"].get("generation", 0) or new < wanted:
+        return f"{new} of {wanted} replicas updated"
+    if there > new:
+        return f"{there - new} old replicas are still there"
     return f"{status.get('availableReplicas', 0)} of {wanted} replicas available"
 
 

@@ -18,7 +18,7 @@ from reprise.handlers.runtime import Runtime
 logger = logging.getLogger(__name__)
 
 # One look never goes further: a decision that asks for the same thing for ever would otherwise hold the lock.
-MAX_STEPS = 200
+MAX_STEPS = 100
 
 
 async def look(runtime: Runtime, ref: RunRef) -> bool:
@@ -82,12 +82,15 @@ async def write(runtime: Runtime, run: Run, status: RunStatus) -> Run:
 
     Raises Conflict when the run changed since it was read: the next look starts afresh.
     """
-    patch = difference(benchmark_run.status_to_wire(run.status), benchmark_run.status_to_wire(status))
+    # NB: a run without a status reads as Pending; compared with that, the phase would never be written.
+    fresh = run.status.phase_started_at is None
+    before = {} if fresh else benchmark_run.status_to_wire(run.status)
+    patch = difference(before, benchmark_run.status_to_wire(status))
     if not patch:
         return run
     body: Json = {"metadata": {"uid": run.ref.uid}, "status": patch}
     stored = benchmark_run.from_object(await runtime.kube.patch(object_ref(run.ref), body, "status"))
-    if stored.status.phase is not run.status.phase or run.status.phase_started_at is None:
+    if stored.status.phase is not run.status.phase or fresh:
         logger.info("%s: %s -> %s %s", run.ref, run.status.phase, stored.status.phase, stored.status.reason)
         for listener in runtime.listeners:
             await listener.phase_changed(run, stored)
