@@ -33,6 +33,11 @@ def admits_strangers_only(it: Shop) -> None:
     it.network_policies.append(policy("p", {"opentelemetry.io/name": "frontend"}, ingress=only))
 
 
+def admits_nobody_that_exists_where_callers_are_unknown(it: Shop) -> None:
+    only = [{"from": [{"podSelector": {"matchLabels": {"app.kubernetes.io/component": "edge"}}}]}]
+    it.network_policies.append(policy("p", {"opentelemetry.io/name": "load-generator"}, ingress=only))
+
+
 def admits_another_port_only(it: Shop) -> None:
     it.network_policies.append(
         policy("p", {"opentelemetry.io/name": "cart"}, ingress=[{"ports": [{"port": 9999}]}])
@@ -185,6 +190,7 @@ def rolled_out_and_broken(it: Shop) -> None:
 BROKEN: list[tuple[Callable[[Shop], None], list[str]]] = [
     (admits_nobody, ["otel-demo/NetworkPolicy/p"]),
     (admits_strangers_only, ["otel-demo/NetworkPolicy/p"]),
+    (admits_nobody_that_exists_where_callers_are_unknown, ["otel-demo/NetworkPolicy/p"]),
     (admits_another_port_only, ["otel-demo/NetworkPolicy/p"]),
     (lets_nothing_out, ["otel-demo/NetworkPolicy/p"]),
     (quota, ["otel-demo/ResourceQuota/compute"]),
@@ -225,6 +231,11 @@ def two_policies_that_together_allow(it: Shop) -> None:
     allows_the_callers(it)
 
 
+def admits_another_namespace(it: Shop) -> None:
+    only = [{"from": [{"namespaceSelector": {}}]}]
+    it.network_policies.append(policy("p", {"opentelemetry.io/name": "load-generator"}, ingress=only))
+
+
 def an_old_change(it: Shop) -> None:
     it.container("cart")["image"] = "otel-demo-lite:newer"
     it.revision(it.deployment("cart"), 2, BEFORE)
@@ -250,6 +261,7 @@ def crashed_before_the_window(it: Shop) -> None:
 FINE: list[Callable[[Shop], None]] = [
     allows_the_callers,
     two_policies_that_together_allow,
+    admits_another_namespace,
     an_old_change,
     a_quota_with_room,
     a_refusal_that_is_over,

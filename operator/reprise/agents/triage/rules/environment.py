@@ -52,7 +52,7 @@ def _key(workload: Json) -> tuple[str, str]:
 
 
 def dependencies(world: World) -> Iterator[tuple[Json, Json, Json]]:
-    """(caller, callee, Service) for every workload that is told a Service's name in its environment."""
+    """(caller, callee, Service) for every workload that is told a Service's name: environment, arguments."""
     names = {service["metadata"]["name"]: service for service in world.services}
     told_by: dict[tuple[str, str], set[str]] = {}
     for address in addresses(world):
@@ -62,6 +62,7 @@ def dependencies(world: World) -> Iterator[tuple[Json, Json, Json]]:
         for container in containers(template(caller)):
             # `FRONTEND_HOST=frontend`: a host on its own
             told |= {env.get("value", "") for env in container.get("env") or ()}
+            told |= {*(container.get("command") or ()), *(container.get("args") or ())}
         for name in sorted(told & set(names)):
             for callee in world.selected_workloads(names[name]):
                 if callee["metadata"]["name"] != caller["metadata"]["name"]:

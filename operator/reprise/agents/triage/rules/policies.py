@@ -25,15 +25,17 @@ def denies_callers(world: World) -> Iterator[Hypothesis]:
                 said.append(f"{caller['metadata']['name']} may not call {callee['metadata']['name']}")
     for policy in world.network_policies:
         name = policy["metadata"]["name"]
-        if name not in blamed and _admits_nobody(policy):
+        if name not in blamed and _admits_nobody(policy, world):
             hit = {
                 w["metadata"]["name"]
                 for w in world.workloads
                 if _isolates(policy, "Ingress", w)
-                and all(_admits_nobody(p) for p in world.network_policies if _isolates(p, "Ingress", w))
+                and all(
+                    _admits_nobody(p, world) for p in world.network_policies if _isolates(p, "Ingress", w)
+                )
             }
             if hit:
-                blamed[name] = (hit, ["it selects pods and admits nobody"])
+                blamed[name] = (hit, ["it selects pods and admits no pod that exists"])
     for name, (victims, said) in sorted(blamed.items()):
         yield Hypothesis(
             world.entity("NetworkPolicy", name),
@@ -56,8 +58,23 @@ def _isolates(policy: Json, direction: str, workload: Json) -> bool:
     )
 
 
-def _admits_nobody(policy: Json) -> bool:
-    return "Ingress" in _types(policy) and not policy["spec"].get("ingress")
+def _admits_nobody(policy: Json, world: World) -> bool:
+    """No rule, or only rules from peers that are not there. Where no caller is known, this must do."""
+    rules = policy["spec"].get("ingress") or ()
+    return "Ingress" in _types(policy) and all(
+        rule.get("from") and not any(_exists(peer, world) for peer in rule["from"]) for rule in rules
+    )
+
+
+def _exists(peer: Json, world: World) -> bool:
+    """Whether anybody could be meant. Other namespaces' pods are not known: in doubt somebody is."""
+    if "ipBlock" in peer:
+        return True
+    if "namespaceSelector" in peer:
+        others = [n for n in world.namespaces if n["metadata"]["name"] != world.namespace]
+        if any(selects(peer["namespaceSelector"], n["metadata"].get("labels") or {}) for n in others):
+            return True
+    return any(_is_peer(peer, world, workload) for workload in world.workloads)
 
 
 def _allows(policy: Json, direction: str, world: World, peer: Json, callee: Json, service: Json) -> bool:
