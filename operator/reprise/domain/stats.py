@@ -35,15 +35,14 @@ def mean_interval(values: Sequence[float], seed: int) -> MeanInterval:
         raise ValueError("expected finite values, found NaN or an infinity")
     if n == 0:
         return MeanInterval(None, 0, None, None)
-    mean = math.fsum(ordered) / n
-    if ordered[0] == ordered[-1]:
-        return MeanInterval(ordered[0], n, ordered[0], ordered[0])
     draw = random.Random(seed).random  # noqa: S311 - statistics, not secrets
-    means = sorted(
-        math.fsum(ordered[int(draw() * n)] for _ in range(n)) / n  # same order of draws on every version
-        for _ in range(RESAMPLES)
-    )
-    return MeanInterval(mean, n, _quantile(means, _LOW), _quantile(means, _HIGH))
+    means = sorted(_mean([ordered[int(draw() * n)] for _ in range(n)]) for _ in range(RESAMPLES))
+    return MeanInterval(_mean(ordered), n, _quantile(means, _LOW), _quantile(means, _HIGH))
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Never outside of the values: a rounded division may be, by one unit in the last place."""
+    return min(max(math.fsum(values) / len(values), min(values)), max(values))
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:
@@ -51,4 +50,5 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
     place = share * (len(ordered) - 1)
     below = math.floor(place)
     above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+    between = ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+    return min(max(between, ordered[below]), ordered[above])

@@ -1,0 +1,174 @@
+"""The agent's HTTP client and its entry point, against a small gateway on the loopback interface."""
+
+import http.server
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from reprise.agents.http_door import HttpDoor
+from reprise.agents.journal import Journal
+from reprise.agents.protocol import DoorError
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "0" * 64
+
+
+class SmallGateway(http.server.ThreadingHTTPServer):
+    """An application with one Deployment scaled to zero; `refuse` is the answer to a submission."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.refuse: tuple[int, str] | None = None
+        self.submitted: list[Any] = []
+        self.seen: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: SmallGateway
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+    def _answer(self, status: int, document: Any) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        self.server.seen.append(self.path)
+        if self.headers["Authorization"] != f"Bearer {TOKEN}":
+            self._answer(401, {"message": "expected a token"})
+            return
+        url = urlsplit(self.path)
+        match url.path.strip("/").split("/"):
+            case ["api", "v1", "namespaces"]:
+                self._answer(200, {"items": [{"metadata": {"name": "shop"}}]})
+            case ["attempt"]:
+                self._answer(200, {"namespace": "shop", "window": {"start": "2026-11-21T12:00:00Z"}})
+            case [*_, "deployments"]:
+                spec = {"replicas": 0, "template": {"metadata": {"labels": {"app": "cart"}}, "spec": {}}}
+                self._answer(200, {"items": [{"metadata": {"name": "cart"}, "spec": spec}]})
+            case [*_, "services"] if url.path.startswith("/api/v1"):
+                spec = {"selector": {"app": "cart"}, "ports": [{"port": 80}]}
+                self._answer(200, {"items": [{"metadata": {"name": "cart"}, "spec": spec}]})
+            case ["prometheus", *_]:
+                self._answer(
+                    200, {"data": {"result": [{"metric": {"service_name": "web"}, "value": [0, "1"]}]}}
+                )
+            case ["jaeger", "api", "traces"]:
+                assert json.loads(parse_qs(url.query)["tags"][0]) == {"error": "true"}
+                self._answer(200, {"data": []})
+            case ["alerts"]:
+                self._answer(200, [])
+            case [*_, "nodes"]:
+                self._answer(403, {"message": "not here"})
+            case _:
+                # An empty list, as Go writes it.
+                self._answer(200, {"items": None})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.server.refuse:
+            self._answer(self.server.refuse[0], {"message": self.server.refuse[1]})
+            return
+        self.server.submitted.append(body)
+        self._answer(200, {"accepted": True})
+
+
+@pytest.fixture
+def gateway() -> Iterator[SmallGateway]:
+    with SmallGateway() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def door(gateway: SmallGateway, token: str = TOKEN) -> HttpDoor:
+    return HttpDoor(gateway.url, token, None, Journal(io.StringIO()))
+
+
+def run_agent(gateway_url: str, directory: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    (directory / "token").write_text(TOKEN + "\n")
+    return subprocess.run(
+        [sys.executable, "-m", "reprise.agents.triage"],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT / "operator"),
+            "GATEWAY_URL": gateway_url,
+            "TOKEN_FILE": str(directory / "token"),
+            # A proxy of the environment must not be used.
+            "https_proxy": "http://127.0.0.1:1",
+            "http_proxy": "http://127.0.0.1:1",
+            **more,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_the_agent_from_environment_to_submission(gateway: SmallGateway, tmp_path: Path) -> None:
+    done = run_agent(gateway.url, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert gateway.submitted == [{"entities": [{"name": "shop/Deployment/cart"}]}]
+    journal = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {entry["event"] for entry in journal} >= {"look", "world", "hypothesis", "submit", "accepted"}
+    assert any(entry["event"] == "unseen" for entry in journal), "nodes are refused, and that is said"
+    assert TOKEN not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("refuse", "code"),
+    [((400, "entities[0]: …"), 1), ((409, "already submitted"), 0), ((410, "too late"), 1)],
+)
+def test_exit_code_of_a_refused_submission(
+    gateway: SmallGateway, tmp_path: Path, refuse: tuple[int, str], code: int
+) -> None:
+    gateway.refuse = refuse
+    done = run_agent(gateway.url, tmp_path)
+    assert done.returncode == code
+    assert refuse[1] in json.loads(done.stdout.splitlines()[-1])["message"]
+
+
+def test_everything_missing_is_said(tmp_path: Path) -> None:
+    done = run_agent("", tmp_path, TOKEN_FILE="")
+    assert done.returncode == 2
+    assert "GATEWAY_URL and TOKEN_FILE" in done.stdout
+
+
+def test_a_wrong_token_is_an_error_with_the_gateways_words(gateway: SmallGateway) -> None:
+    with pytest.raises(DoorError, match="expected a token") as caught:
+        door(gateway, token="wrong").attempt()
+    assert caught.value.status == 401
+
+
+def test_names_are_quoted(gateway: SmallGateway) -> None:
+    door(gateway).logs("shop", "a/../b", container="c d")
+    assert gateway.seen == ["/api/v1/namespaces/shop/pods/a%2F..%2Fb/log?container=c+d"]
+
+
+@pytest.mark.parametrize("url", ["", "ftp://x", "file:///etc/passwd"])
+def test_only_http(url: str) -> None:
+    with pytest.raises(ValueError, match=r"http\(s\)"):
+        HttpDoor(url, TOKEN, None, Journal(io.StringIO()))
