@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import threading
 from collections.abc import Callable, Iterable
 
 import confluent_kafka
@@ -22,6 +23,8 @@ _CLIENT = {
     "reconnect.backoff.ms": 1000,
     "reconnect.backoff.max.ms": 2000,
     "socket.timeout.ms": 6000,
+    # A broker that is being replaced swallows the first packet; the default waits half a minute for it.
+    "socket.connection.setup.timeout.ms": 2000,
     "log.connection.close": False,
 }
 
@@ -87,42 +90,75 @@ class Publisher:
             span.set_attribute("messaging.kafka.offset", message.offset() or 0)
 
 
-class _Group:
-    """Metrics of one consumer: what it has read, and how far behind it is."""
+class _GroupMetrics:
+    """What one member of a group has read, and how far behind it is."""
 
-    def __init__(self, name: str, consumer: confluent_kafka.Consumer) -> None:
-        self._consumer = consumer
-        self._labels: dict[str, AttributeValue] = {"group": name, "topic": TOPIC}
+    def __init__(self, group: str) -> None:
+        self._consumer: confluent_kafka.Consumer | None = None
+        # NB: a closed consumer must not be asked, and metrics are collected by another thread.
+        self._lock = threading.Lock()
+        self._labels: dict[str, AttributeValue] = {"group": group, "topic": TOPIC}
         meter = metrics.get_meter("shop")
-        self.consumed = meter.create_counter(
+        self._consumed = meter.create_counter(
             "messaging.client.consumed.messages", description="Messages read."
         )
         meter.create_observable_gauge(
             "kafka.consumer.group.lag", [self._lag], description="Messages that wait for the group."
         )
         meter.create_observable_gauge(
-            "kafka.consumer.group.partitions",
-            [self._partitions],
-            description="Partitions that the member reads.",
+            "kafka.consumer.group.partitions", [self._partitions], description="Partitions that are read."
         )
+
+    def watch(self, consumer: confluent_kafka.Consumer | None) -> None:
+        """Report about this consumer from now on."""
+        with self._lock:
+            self._consumer = consumer
 
     def count(self) -> None:
         """One more message was processed."""
-        self.consumed.add(1, self._labels)
+        self._consumed.add(1, self._labels)
 
     def _partitions(self, options: CallbackOptions) -> Iterable[Observation]:
-        yield Observation(len(self._consumer.assignment()), self._labels)
+        with self._lock:
+            count = len(self._consumer.assignment()) if self._consumer else 0
+        return [Observation(count, self._labels)]
 
     def _lag(self, options: CallbackOptions) -> Iterable[Observation]:
-        for position in self._consumer.position(self._consumer.assignment()):
-            _, high = self._consumer.get_watermark_offsets(position, cached=True)
-            if high >= 0 and position.offset >= 0:
+        with self._lock:
+            return list(self._observed(self._consumer)) if self._consumer else []
+
+    def _observed(self, consumer: confluent_kafka.Consumer) -> Iterable[Observation]:
+        for position in consumer.position(consumer.assignment()):
+            _, high = consumer.get_watermark_offsets(position, cached=True)
+            # Before the first message there is no position; everything waits then.
+            start = max(position.offset, 0)
+            if high >= 0:
                 labels = {**self._labels, "partition": str(position.partition)}
-                yield Observation(max(0, high - position.offset), labels)
+                yield Observation(max(0, high - start), labels)
 
 
 def consume(servers: str, group: str, handle: Callable[[demo_pb2.OrderResult], None]) -> None:
     """Call `handle` with each order until told to stop. A failing handler costs its order only."""
+    stop = process.stop_event()
+    metric = _GroupMetrics(group)
+    while not stop.is_set():
+        _consume_assignment(servers, group, handle, metric, stop)
+    telemetry.stop()
+
+
+def _consume_assignment(
+    servers: str,
+    group: str,
+    handle: Callable[[demo_pb2.OrderResult], None],
+    metric: _GroupMetrics,
+    stop: threading.Event,
+) -> None:
+    """Consume until the order to stop, or until the group has lost its assignment.
+
+    NB: the broker keeps its log in its pod. After a restart the topic is another one of the same name, and a
+    consumer that remembers where it was in the old one would wait for that offset: it has to begin anew.
+    """
+    lost = threading.Event()
     consumer = confluent_kafka.Consumer(
         {
             **_CLIENT,
@@ -141,10 +177,9 @@ def consume(servers: str, group: str, handle: Callable[[demo_pb2.OrderResult], N
         },
         logger=_log,
     )
-    stop = process.stop_event()
-    metric = _Group(group, consumer)
-    consumer.subscribe([TOPIC])
-    while not stop.is_set():
+    consumer.subscribe([TOPIC], on_lost=lambda *_: lost.set())
+    metric.watch(consumer)
+    while not (stop.is_set() or lost.is_set()):
         message = consumer.poll(_POLL_SECONDS)
         if message is None:
             continue
@@ -153,8 +188,10 @@ def consume(servers: str, group: str, handle: Callable[[demo_pb2.OrderResult], N
             continue
         _process(message, group, handle)
         metric.count()
+    if lost.is_set():
+        _log.warning("topic %s: the assignment is lost, group %s joins anew", TOPIC, group)
+    metric.watch(None)
     consumer.close()
-    telemetry.stop()
 
 
 def _process(

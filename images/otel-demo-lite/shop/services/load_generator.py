@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanKind
 
 from shop import flags, process, telemetry, visits, web
 
-_THREADS_PER_USER = 4
+_THREADS_PER_USER = 3
 _FLOOD_PAUSE_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
