@@ -50,7 +50,7 @@ async def image(kube: Kube) -> str:
     """The application's image as the nodes know it."""
     for node in await kube.list_objects("v1", "Node"):
         for entry in node["status"].get("images", ()):
-            for name in entry["names"]:
+            for name in entry.get("names") or ():
                 if "otel-demo-lite" in name and "@" not in name:
                     return str(name)
     raise AssertionError("expected the image otel-demo-lite on a node; run `reprise up`")

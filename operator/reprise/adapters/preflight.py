@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import assert_never
 
-from reprise.adapters.kube import Kube
+from reprise.adapters.kube import Json, Kube
 from reprise.domain import errors
 from reprise.domain.entities import ObjectRef
 from reprise.faults.mechanism import Requirement
@@ -38,7 +38,7 @@ async def lacks(kube: Kube, requirement: Requirement) -> str:
             return await _network_policy(kube)
         case Requirement.TWO_NODES:
             nodes = await kube.list_objects("v1", "Node")
-            free = [node for node in nodes if not node.get("spec", {}).get("unschedulable")]
+            free = [node for node in nodes if _takes_pods(node)]
             return "" if len(free) > 1 else f"expected two nodes that take pods, found {len(free)}"
         case Requirement.METRICS_SERVER:
             return await _served(kube, "metrics.k8s.io/v1beta1", "PodMetrics", "metrics-server")
@@ -46,6 +46,12 @@ async def lacks(kube: Kube, requirement: Requirement) -> str:
             return await _served(kube, "chaos-mesh.org/v1alpha1", "PodChaos", "Chaos Mesh")
         case _:
             assert_never(requirement)
+
+
+def _takes_pods(node: Json) -> bool:
+    spec = node.get("spec") or {}
+    effects = {taint.get("effect") for taint in spec.get("taints", ())}
+    return not spec.get("unschedulable") and not effects & {"NoSchedule", "NoExecute"}
 
 
 async def _network_policy(kube: Kube) -> str:
