@@ -29,6 +29,10 @@ from reprise.domain.run_status import (
 
 # Injecting has no gate of its own in the spec: applying takes seconds or does not work.
 INJECT_TIMEOUT_SECONDS = 180
+# What a rollout breaks shows in alerts up to so much later: their rates look back a minute. Quiet before that
+# means nothing.
+STEADY_SECONDS = 60
+
 # How many workloads or alerts a message names.
 MOST_LINES = 6
 
@@ -177,6 +181,8 @@ def _baseline(run: Run, seen: Observed, now: dt.datetime) -> Decision:
         message = f"fired within the last {window} s: {_some(load.alerts)}"
     elif not load.flowing:
         reason, message = "NoLoad", load.detail or "expected requests to be served, found none"
+    elif not _steady(application, now):
+        reason, message = "Settling", f"expected every pod to be ready for {STEADY_SECONDS} s"
     elif not seen.baseline_saved:
         return Decision(run.status, (observed.SaveBaseline(),))
     else:
@@ -434,6 +440,11 @@ def _finish(run: Run, ending: Ending, now: dt.datetime) -> Decision:
     done = ending.phase is Phase.COMPLETED
     status = status.with_condition(ConditionType.COMPLETED, done, ending.reason, ending.message, now)
     return Decision(status, (observed.ReleaseLock(),))
+
+
+def _steady(application: observed.Application, now: dt.datetime) -> bool:
+    since = application.ready_since
+    return since is None or (now - since).total_seconds() >= STEADY_SECONDS
 
 
 def _some(lines: tuple[str, ...]) -> str:

@@ -4,6 +4,7 @@
 with the action that finds out, its outcome is folded in, and `decide` is asked again.
 """
 
+import datetime as dt
 from dataclasses import dataclass
 
 from reprise.domain import attempt, run_status, symptoms
@@ -20,10 +21,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class Application:
-    """How far the application is from being available. `waiting` has one line a workload: which, and why."""
+    """How far the application is from being available.
+
+    `waiting` has one line a workload: which, and why. `ready_since`: when its last pod became ready.
+    """
 
     workloads: int
     waiting: tuple[str, ...] = ()
+    ready_since: dt.datetime | None = None
 
     @property
     def available(self) -> bool:

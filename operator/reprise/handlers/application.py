@@ -1,6 +1,7 @@
 """The application: its manifests from the operator's ConfigMap, and how far from available it is."""
 
 import asyncio
+import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 import yaml
 
 from reprise.adapters.kube import Json, Kube, ref_of
+from reprise.adapters.wire import model
 from reprise.domain import errors, observed, run
 from reprise.domain.entities import ObjectRef
 from reprise.handlers.runtime import SYSTEM_NAMESPACE
@@ -97,17 +99,30 @@ def _rank(manifest: Mapping[str, Any]) -> int:
 
 async def look(kube: Kube, namespace: str) -> observed.Application:
     """Which workloads are not available, and why. Four lists, no matter how many workloads there are."""
-    kinds = await asyncio.gather(*(kube.list_objects("apps/v1", kind, namespace) for kind in _WORKLOADS))
+    pods, *kinds = await asyncio.gather(
+        kube.list_objects("v1", "Pod", namespace),
+        *(kube.list_objects("apps/v1", kind, namespace) for kind in _WORKLOADS),
+    )
     workloads = [item for items in kinds for item in items]
     late = [item for item in workloads if not is_available(item)]
     if not late:
-        return observed.Application(len(workloads))
-    pods = await kube.list_objects("v1", "Pod", namespace)
+        return observed.Application(len(workloads), ready_since=_ready_since(pods))
     waiting = tuple(
         f"{item['kind']} {item['metadata']['name']}: {why(item, pods)}"
         for item in sorted(late, key=lambda item: str(item["metadata"]["name"]))
     )
     return observed.Application(len(workloads), waiting)
+
+
+def _ready_since(pods: Sequence[Mapping[str, Any]]) -> dt.datetime | None:
+    """When the last pod became ready."""
+    times = [
+        model.parse_time(condition["lastTransitionTime"])
+        for pod in pods
+        for condition in (pod.get("status") or {}).get("conditions") or ()
+        if condition["type"] == "Ready" and condition["status"] == "True"
+    ]
+    return max(times, default=None)
 
 
 def is_available(workload: Mapping[str, Any]) -> bool:

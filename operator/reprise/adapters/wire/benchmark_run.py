@@ -275,7 +275,7 @@ def status_to_wire(status: statuses.RunStatus) -> dict[str, Any]:
 def score_text(score: statuses.ScoreSummary) -> str:
     """The score for a printer column: `0.83 [0.50, 1.00] n=3`."""
     if score.mean is None or score.low is None or score.high is None:
-        return f"- n=0 unscored={score.unscored}"
+        return f"- unscored={score.unscored}" if score.unscored else "-"
     text = f"{score.mean:.2f}"
     if score.n > 1:
         text += f" [{score.low:.2f}, {score.high:.2f}]"
