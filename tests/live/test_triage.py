@@ -23,6 +23,7 @@ from reprise.domain.entities import EntityId, ObjectRef
 
 ROOT = Path(__file__).parents[2]
 SERVICE_PROXY = "http://127.0.0.1:{port}/api/v1/namespaces/observability/services/{service}/proxy"
+ATTEMPTS: list[str] = []
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -53,6 +54,8 @@ def gateway(
     made.start()
     yield made
     made.stop()
+    for name in ATTEMPTS:
+        made.admin("delete", "agentattempt", name)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -107,7 +110,9 @@ def triage(agent: Agent, directory: Path) -> list[dict[str, Any]]:
 
 def attempt(gateway: Gateway, namespace: str, since: dt.datetime) -> Agent:
     start = since.isoformat(timespec="seconds").replace("+00:00", "Z")
-    return gateway.agent(namespace, window={"start": start})
+    agent = gateway.agent(namespace, window={"start": start})
+    ATTEMPTS.append(agent.name)
+    return agent
 
 
 def submitted(agent: Agent) -> list[str]:
