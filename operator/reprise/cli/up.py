@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from reprise.cluster import bring_up, kind, nodes, paths, podman, report, state
+from reprise.cluster import bring_up, engine, images, kind, nodes, paths, report, rootfs, state, tear_down
 from reprise.cluster.progress import Progress
 from reprise.cluster.store import Store
 from reprise.cluster.tools import Tools
@@ -19,7 +19,7 @@ _VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Show the tools' o
 
 def _tools(name: str, progress: Progress) -> Tools:
     echo = progress.tool_line if progress.verbose else None
-    return Tools(paths.logs_dir(name), podman.environment(paths.state_dir(name)), echo)
+    return Tools(paths.logs_dir(name), engine.environment(paths.state_dir(name)), echo)
 
 
 @click.command()
@@ -59,7 +59,11 @@ def up(
 def down(name: str, verbose: bool, cache: bool) -> None:
     """Remove everything that `up` made, and nothing else. Recorded snapshots and logs stay."""
     progress = Progress(verbose)
-    bring_up.down(_tools(name, progress), name, Store(paths.cache_dir()), cache, progress)
+    tools = _tools(name, progress)
+    tear_down.down(tools, name, progress)
+    if cache:
+        names = images.catalogue(paths.repository_root(), rootfs.tag(), None)
+        tear_down.remove_cache(tools, Store(paths.cache_dir()), names, progress)
     if paths.data_dir(name).is_dir() and any(paths.data_dir(name).iterdir()):
         progress.say(f"snapshots and audit trails stay in {paths.data_dir(name)}")
 

@@ -1,4 +1,4 @@
-"""Writes an image archive around static programs, in the docker-archive form that containerd and Podman read."""
+"""Writes an image archive around static programs, in the form that containerd and Podman read."""
 
 import hashlib
 import io

@@ -13,7 +13,10 @@ PROBE_SECONDS = 8.0
 
 @dataclass(frozen=True)
 class Facts:
-    """`engine`: docker or podman when one answers; `pullable`: its registry served the node image's manifest."""
+    """What was found.
+
+    `engine` is docker or podman when one answers; `pullable` says that its registry served the node image.
+    """
 
     existing: bool
     engine: str | None
@@ -31,7 +34,10 @@ class Choice:
 
 
 def decide(asked: str, facts: Facts) -> Choice:
-    """existing before pull before build, unless one is asked for. Pure. Raises Unsupported when that cannot be."""
+    """existing before pull before build, unless one is asked for.
+
+    Pure. Raises Unsupported when that cannot be.
+    """
     if facts.existing:
         if asked == "build":
             raise errors.Unsupported(
@@ -45,7 +51,8 @@ def decide(asked: str, facts: Facts) -> Choice:
             return Choice("pull", "asked for")
         case "pull":
             raise errors.Unsupported(
-                f"--profile pull needs Docker or Podman, kind and a registry that serves {NODE_IMAGE}: {facts.why_not}; "
+                f"--profile pull needs Docker or Podman, kind and a registry that serves "
+                f"{NODE_IMAGE}: {facts.why_not}; "
                 "use --profile build"
             )
         case _ if facts.pullable and facts.engine and facts.has_kind:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reprise.cluster import keys
+from reprise.cluster.progress import Progress
 from reprise.cluster.store import Store
 from reprise.cluster.tools import Tools
 from reprise.domain import errors
@@ -44,7 +45,8 @@ def choose_toolchain(installed: str) -> GoToolchain:
     numbers = tuple(int(part or 0) for part in match.groups())
     if numbers < (1, 21, 0):
         raise errors.Unsupported(
-            f"expected Go 1.21 or newer (it fetches {FETCHED_GO} by itself), found {installed}; install a newer Go"
+            f"expected Go 1.21 or newer (it fetches {FETCHED_GO} by itself), found {installed}; "
+            f"install a newer Go"
         )
     return GoToolchain(installed, "local") if numbers >= MINIMUM_GO else GoToolchain(FETCHED_GO, FETCHED_GO)
 
@@ -99,3 +101,11 @@ class GoModule:
             )
 
         return store.ensure("go", self.name, self.key(), make)
+
+    def ensure_visibly(self, store: Store, tools: Tools, progress: Progress) -> Path:
+        """`ensure` as a step of its own when there is something to compile."""
+        if not self.built(store):
+            with progress.step(f"compile {self.name}"):
+                self.ensure(store, tools)
+            store.prune("go", self.name)
+        return self.ensure(store, tools)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import yaml
 
-from reprise.cluster import archive, gobuild, keys, podman, rootfs
+from reprise.cluster import archive, engine, gobuild, keys, rootfs
 from reprise.cluster.store import Store
 from reprise.cluster.tools import Tools
 from reprise.domain import errors
@@ -74,19 +74,22 @@ class BaseImage:
 
     def ensure(self, store: Store, tools: Tools) -> str:
         """Build it unless Podman has it; returns its tag."""
-        if not podman.has_image(tools, self.tag()):
+        if not engine.has_image(tools, self.tag()):
             if self.debian == rootfs.tag():
                 rootfs.ensure(store, tools)
-            with podman.context(
+            with engine.context(
                 {"Containerfile": self.root / "images" / "base" / "Containerfile"}
             ) as context:
-                podman.build(tools, context, self.tag(), {"DEBIAN": self.debian}, "base-image")
+                engine.build(tools, context, self.tag(), {"DEBIAN": self.debian}, "base-image")
         return self.tag()
 
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """A folder with a Containerfile. Its context is the folder and the repository paths that `image.yaml` lists."""
+    """A folder with a Containerfile.
+
+    Its context is the folder and the repository paths that `image.yaml` lists.
+    """
 
     folder: Path
     base: BaseImage
@@ -104,13 +107,17 @@ class BuiltImage:
             source = self.base.root / path
             if not source.exists():
                 raise errors.NotFound(
-                    f"{self.folder.name}/image.yaml: expected the input {path!r} in the checkout, found nothing"
+                    f"{self.folder.name}/image.yaml: expected the input {path!r} in the checkout, "
+                    f"found nothing"
                 )
             sources[path] = source
         return sources
 
     def key(self) -> str:
-        """Changes with the base, the folder and every input. Sources edited while building count the next time."""
+        """Changes with the base, the folder and every input.
+
+        Sources edited while building count the next time.
+        """
         return self._key
 
     @functools.cached_property
@@ -120,9 +127,9 @@ class BuiltImage:
 
     def make(self, out: Path, store: Store, tools: Tools) -> None:
         base = self.base.ensure(store, tools)
-        with podman.context(self._sources()) as context:
-            podman.build(tools, context, reference(self), {"BASE": base}, f"image-{self.name}")
-        podman.save(tools, [reference(self)], out)
+        with engine.context(self._sources()) as context:
+            engine.build(tools, context, reference(self), {"BASE": base}, f"image-{self.name}")
+        engine.save(tools, [reference(self)], out)
 
 
 def copied_from_repository(containerfile: str, folder: Path) -> tuple[str, ...]:
@@ -137,7 +144,10 @@ def copied_from_repository(containerfile: str, folder: Path) -> tuple[str, ...]:
 
 
 def _inputs(folder: Path) -> tuple[str, ...]:
-    """The `inputs` of the folder's image.yaml, else what its COPY lines ask of the repository. Raises InvalidInput."""
+    """The `inputs` of the folder's image.yaml, else what its COPY lines ask of the repository.
+
+    Raises InvalidInput.
+    """
     path = folder / "image.yaml"
     if not path.is_file():
         return copied_from_repository((folder / "Containerfile").read_text(), folder)
@@ -149,13 +159,17 @@ def _inputs(folder: Path) -> tuple[str, ...]:
         or set(loaded) != {"inputs"}
     ):
         raise errors.InvalidInput(
-            f"images/{folder.name}/image.yaml: expected only `inputs: [path, ...]` with paths of the repository"
+            f"images/{folder.name}/image.yaml: expected only `inputs: [path, ...]` with paths of "
+            f"the repository"
         )
     return tuple(inputs)
 
 
 def catalogue(root: Path, debian: str, toolchain: gobuild.GoToolchain | None) -> dict[str, Image]:
-    """Every image that can be built, by its name in manifests. Without a toolchain the static ones are left out."""
+    """Every image that can be built, by its name in manifests.
+
+    Without a toolchain the static ones are left out.
+    """
     base = BaseImage(root, debian)
     found: dict[str, Image] = {}
     for folder in sorted((root / "images").iterdir()):
@@ -181,7 +195,7 @@ _ENV_IMAGE = re.compile(r"(^|_)IMAGE$")
 
 
 def named_in(documents: Iterable[object]) -> set[str]:
-    """Bare image names (no registry, no tag) that the objects run, or name in an environment variable `*_IMAGE`."""
+    """Bare image names (no registry, no tag) that the objects run or name in variables `*_IMAGE`."""
     names: set[str] = set()
 
     def note(value: str) -> str:
@@ -193,7 +207,7 @@ def named_in(documents: Iterable[object]) -> set[str]:
 
 
 def resolve(documents: Iterable[object], references: Mapping[str, str]) -> list[object]:
-    """Copies of the objects with every known bare image name replaced by its reference, pulled only if absent.
+    """Copies of the objects with every bare image name replaced by its reference, pulled only if absent.
 
     Raises NotFound, naming all bare names that have no reference.
     """

@@ -1,4 +1,7 @@
-"""What is installed into a cluster, whoever made it: observability, CRDs, the operator and what it needs to know."""
+"""What is installed into a cluster, whoever made it.
+
+Observability, CRDs, the operator and what it needs to know.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -91,11 +94,15 @@ def namespaces(names: Sequence[str]) -> list[object]:
 
 
 def application_config_map(documents: Sequence[object]) -> dict[str, object]:
-    """The ConfigMap from which the operator applies the application. Raises InvalidInput when it is too large."""
+    """The ConfigMap from which the operator applies the application.
+
+    Raises InvalidInput when it is too large.
+    """
     text = dump(documents)
     if len(text.encode()) > CONFIG_MAP_LIMIT_BYTES:
         raise errors.InvalidInput(
-            f"expected the rendered application within {CONFIG_MAP_LIMIT_BYTES} bytes, found {len(text.encode())}"
+            f"expected the rendered application within {CONFIG_MAP_LIMIT_BYTES} bytes, found "
+            f"{len(text.encode())}"
         )
     return _config_map(f"application-{APPLICATION}", {"manifests.yaml": text})
 
@@ -195,7 +202,10 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 @dataclass(frozen=True)
 class Manifests:
-    """The rendered parts, images not yet resolved; a part whose folder is missing is empty and listed in `absent`."""
+    """The rendered parts, images not yet resolved.
+
+    A part whose folder is missing is empty and listed in `absent`.
+    """
 
     observability: Sequence[object]
     application: Sequence[object]
@@ -211,7 +221,10 @@ class Manifests:
 def load_manifests(
     root: Path, tools: Tools, kubectl: Path | str, application: Sequence[object] | None
 ) -> Manifests:
-    """Render everything below `manifests/` and read `crds/`. `application` replaces the lite shop when given."""
+    """Render everything below `manifests/` and read `crds/`.
+
+    `application` replaces the lite shop when given.
+    """
     absent: list[str] = []
 
     def part(name: str) -> list[object]:
@@ -225,7 +238,7 @@ def load_manifests(
         document
         for path in sorted((root / "crds").glob("*.yaml"))
         for document in yaml.safe_load_all(path.read_text())
-        if document
+        if kind_of(document) == "CustomResourceDefinition"
     ]
     observability = part("observability")
     shop = list(application) if application is not None else part(APPLICATION)

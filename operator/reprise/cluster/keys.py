@@ -10,7 +10,10 @@ IGNORED = ("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache")
 
 
 def of(*parts: str | bytes) -> str:
-    """12 hex digits over the parts; each is length-prefixed, so that no two lists of parts collide by joining."""
+    """12 hex digits over the parts.
+
+    Each is length-prefixed, so that no two lists of parts collide by joining.
+    """
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part

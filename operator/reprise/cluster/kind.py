@@ -28,7 +28,10 @@ _KUBELET = {
 
 
 def cluster_name(name: str) -> str:
-    """kind's name for our cluster. Node names begin with it and agents see them, so it says nothing about us."""
+    """kind's name for our cluster.
+
+    Node names begin with it and agents see them, so it says nothing about us.
+    """
     return "local" if name == paths.DEFAULT_NAME else f"local-{name}"
 
 
@@ -94,7 +97,10 @@ class KindCluster:
 
 
 def create(tools: Tools, kind: Path | str, cluster: KindCluster, image: str | None, kubeconfig: Path) -> None:
-    """Create the cluster; its only kubeconfig is `kubeconfig`. What a failed creation left is kept for repair."""
+    """Create the cluster.
+
+    Its only kubeconfig is `kubeconfig`. What a failed creation left is kept for repair.
+    """
     cluster.data.mkdir(parents=True, exist_ok=True)
     cluster.archives.mkdir(parents=True, exist_ok=True)
     kubeconfig.parent.mkdir(parents=True, exist_ok=True)
@@ -113,10 +119,3 @@ def create(tools: Tools, kind: Path | str, cluster: KindCluster, image: str | No
     tools.run([*words, *(["--image", image] if image else [])], log="kind", stdin=cluster.config())
     temporary.chmod(0o600)
     temporary.replace(kubeconfig)
-
-
-def delete(tools: Tools, kind: Path | str, name: str, kubeconfig: Path) -> None:
-    """Remove the cluster's containers and volumes; nothing happens when there are none."""
-    tools.run(
-        [kind, "delete", "cluster", "--name", cluster_name(name), "--kubeconfig", kubeconfig], log="kind"
-    )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reprise.cluster import archive, gobuild, keys, podman
+from reprise.cluster import archive, engine, gobuild, keys
 from reprise.cluster.store import Store
 from reprise.cluster.tools import Tools
 from reprise.domain import errors
@@ -55,12 +55,12 @@ class NodeImage:
 
     def ensure(self, store: Store, tools: Tools) -> str:
         """Build it unless Podman has it; returns its tag."""
-        if podman.has_image(tools, self.tag()):
+        if engine.has_image(tools, self.tag()):
             return self.tag()
         programs = {module.name: module.ensure(store, tools) for module in self.modules}
-        with store.lock("node-image"), podman.context(self._files(programs)) as context:
+        with store.lock("node-image"), engine.context(self._files(programs)) as context:
             self._complete(context, programs, tools)
-            podman.build(tools, context, self.tag(), {"DEBIAN": self.debian}, "node-image")
+            engine.build(tools, context, self.tag(), {"DEBIAN": self.debian}, "node-image")
         return self.tag()
 
     def _files(self, programs: Mapping[str, Path]) -> dict[str, Path]:
@@ -95,14 +95,19 @@ class NodeImage:
             " && rm -rf /var/lib/apt/lists/* /var/cache/apt/*\n"
             "COPY kube-proxy /usr/local/bin/kube-proxy\n"
         )
-        with podman.context({PROXY: program}) as context:
+        with engine.context({PROXY: program}) as context:
             (context / "Containerfile").write_text(recipe)
-            podman.build(tools, context, tag, {"DEBIAN": self.debian}, "kube-proxy-image")
-        podman.save(tools, [tag], out)
+            engine.build(tools, context, tag, {"DEBIAN": self.debian}, "kube-proxy-image")
+        engine.save(tools, [tag], out)
+        # the archive is all that is needed; the name is not ours to keep in Podman's store
+        tools.run([tools.engine, "rmi", tag], log=tools.engine, check=False)
 
 
 def image_names(kubeadm: Path, tools: Tools) -> dict[str, str]:
-    """What this kubeadm calls the images of its control plane, by their last part. Raises ToolFailed, Corrupt."""
+    """What this kubeadm calls the images of its control plane, by their last part.
+
+    Raises ToolFailed, Corrupt.
+    """
     listed = tools.run(
         [kubeadm, "config", "images", "list", "--kubernetes-version", gobuild.KUBERNETES_VERSION],
         log="kubeadm",

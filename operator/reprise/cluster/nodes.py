@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reprise.cluster import kind, paths, podman
+from reprise.cluster import engine, kind, paths
 from reprise.cluster.state import NodeContainer
 from reprise.cluster.tools import Tools
 
@@ -81,16 +81,19 @@ class Nodes:
 
 def remove_network(tools: Tools) -> bool:
     """Remove our network unless containers of another cluster use it; True when it is gone now."""
-    if tools.run(["podman", "network", "exists", podman.NETWORK], log="podman", check=False).code != 0:
+    if tools.run(["podman", "network", "exists", engine.NETWORK], log="podman", check=False).code != 0:
         return True
-    if podman.containers(tools, f"network={podman.NETWORK}"):
+    if engine.containers(tools, f"network={engine.NETWORK}"):
         return False
-    tools.run(["podman", "network", "rm", podman.NETWORK], log="podman")
+    tools.run(["podman", "network", "rm", engine.NETWORK], log="podman")
     return True
 
 
 def ensure_lib_modules() -> bool:
-    """kind mounts /lib/modules into each node; make an empty one where the kernel has none. True when made."""
+    """kind mounts /lib/modules into each node.
+
+    Make an empty one where the kernel has none. True when made.
+    """
     path = Path("/lib/modules")
     if path.exists():
         return False
@@ -106,8 +109,9 @@ def remove_lib_modules() -> None:
         return  # somebody uses it now
 
 
-def others_remember(name: str) -> bool:
-    """True when another cluster of ours is recorded."""
+def others_remember(name: str | None) -> bool:
+    """True when a cluster of ours is recorded other than `name`."""
     base = paths.state_dir()
     records = [base / "state.json", *base.glob("clusters/*/state.json")]
-    return any(record.is_file() and record.parent != paths.state_dir(name) for record in records)
+    own = paths.state_dir(name) if name else None
+    return any(record.is_file() and record.parent != own for record in records)

@@ -55,7 +55,7 @@ def kubectl_path() -> Path:
 
 
 def repository_root() -> Path:
-    """The checkout with `images/` and `manifests/`, found upwards from this file, then from the working directory.
+    """The checkout with `images/` and `manifests/`, above this file or above the working directory.
 
     Raises NotFound when there is none: the images cannot be built from an installed package alone.
     """
@@ -64,6 +64,7 @@ def repository_root() -> Path:
             if (folder / "images" / "go").is_dir() and (folder / "manifests").is_dir():
                 return folder
     raise errors.NotFound(
-        "expected a checkout with images/ and manifests/ above this package or the working directory, found none; "
+        "expected a checkout with images/ and manifests/ above this package or the working "
+        "directory, found none; "
         "run the command inside a clone of the repository"
     )

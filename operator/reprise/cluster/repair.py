@@ -10,7 +10,10 @@ from reprise.domain import errors
 
 
 def revive(containers: nodes.Nodes, kubectl: Kubectl, timeout_seconds: float) -> bool:
-    """Start what is stopped and wait for the API server and the nodes; False when they do not come back in time."""
+    """Start what is stopped and wait for the API server and the nodes.
+
+    False when they do not come back in time.
+    """
     stopped = [node.name for node in containers.all() if not node.running]
     if stopped:
         try:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reprise.cluster import keys, podman
+from reprise.cluster import engine, keys
 from reprise.cluster.store import Store
 from reprise.cluster.tools import Tools
 
@@ -29,6 +29,6 @@ def ensure(store: Store, tools: Tools) -> str:
         tools.run(["mmdebstrap", *RECIPE, SUITE, out / "rootfs.tar"], log="mmdebstrap")
 
     archive = store.ensure("rootfs", f"debian-{SUITE}", key(), make) / "rootfs.tar"
-    if not podman.has_image(tools, tag()):
-        podman.import_rootfs(tools, archive, tag())
+    if not engine.has_image(tools, tag()):
+        engine.import_rootfs(tools, archive, tag())
     return tag()

@@ -11,7 +11,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Store:
-    """`<root>/<kind>/<name>-<key>/`. Making is atomic: an interrupted build leaves nothing that looks finished."""
+    """`<root>/<kind>/<name>-<key>/`.
+
+    Making is atomic: an interrupted build leaves nothing that looks finished.
+    """
 
     root: Path
 
@@ -24,7 +27,10 @@ class Store:
         return self.path(kind, name, key).is_dir()
 
     def ensure(self, kind: str, name: str, key: str, make: Callable[[Path], None]) -> Path:
-        """The artefact's folder; `make` fills an empty one when there is none. Two processes build it once."""
+        """The artefact's folder.
+
+        `make` fills an empty one when there is none. Two processes build it once.
+        """
         final = self.path(kind, name, key)
         if final.is_dir():
             return final

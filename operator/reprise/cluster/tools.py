@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -33,10 +33,19 @@ class Tools:
     logs: Path
     env: Mapping[str, str] = field(default_factory=dict)
     echo: Callable[[str], None] | None = None
+    engine: str = "podman"
+
+    def with_engine(self, engine: str) -> "Tools":
+        """The same with another container engine.
+
+        Ours are Podman's variables: Docker's kind must not see them.
+        """
+        env = {} if engine == "docker" else self.env
+        return replace(self, engine=engine, env=env)
 
     def with_env(self, **more: str) -> "Tools":
         """The same with more environment variables."""
-        return Tools(self.logs, {**self.env, **more}, self.echo)
+        return replace(self, env={**self.env, **more})
 
     def run(
         self,
@@ -107,7 +116,8 @@ class Tools:
     def _finish(
         self, process: "subprocess.Popen[str]", out: IO[str], stdin: str | None, timeout: float | None
     ) -> Finished:
-        assert process.stdout is not None and process.stderr is not None  # noqa: S101 - both are pipes
+        assert process.stdout is not None  # noqa: S101 - a pipe
+        assert process.stderr is not None  # noqa: S101 - a pipe
         kept: tuple[list[str], list[str]] = ([], [])
         lock = threading.Lock()
 

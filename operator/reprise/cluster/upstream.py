@@ -1,4 +1,7 @@
-"""The upstream application: the pinned chart, rendered with our values. Needs a chart repository and a registry."""
+"""The upstream application.
+
+The pinned chart, rendered with our values. Needs a chart repository and a registry.
+"""
 
 from pathlib import Path
 
@@ -13,8 +16,16 @@ CHART_REPOSITORY = "https://open-telemetry.github.io/opentelemetry-helm-charts"
 # the base of built images where a registry can be reached
 DEBIAN_IMAGE = "docker.io/library/debian:trixie-slim"
 
+# what stands in for the images built from the pinned modules; the same versions under upstream's own names
+IMAGES = {
+    "prometheus": "quay.io/prometheus/prometheus:v3.15.0",
+    "jaeger": "docker.io/jaegertracing/jaeger:2.13.0",
+    "kube-state-metrics": "registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.18.0",
+    "metrics-server": "registry.k8s.io/metrics-server/metrics-server:v0.9.0",
+}
 
-def render(tools: Tools, helm: Path, root: Path) -> list[object]:
+
+def render(tools: Tools, helm: Path | str, root: Path) -> list[object]:
     """The chart's objects. Raises NotFound without our values, Unsupported when the chart cannot be had."""
     values = root / "manifests" / "otel-demo-upstream" / "values.yaml"
     if not values.is_file():
@@ -32,7 +43,8 @@ def render(tools: Tools, helm: Path, root: Path) -> list[object]:
         ).stdout  # fmt: skip
     except errors.ToolFailed as exc:
         raise errors.Unsupported(
-            f"--app upstream needs chart {CHART} {CHART_VERSION} from its repository, and a registry for its images; "
+            f"--app upstream needs chart {CHART} {CHART_VERSION} from its repository, and a "
+            f"registry for its images; "
             f"here: {exc}; use --app lite"
         ) from exc
     return [document for document in yaml.safe_load_all(text) if document]

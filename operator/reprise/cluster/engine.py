@@ -1,11 +1,14 @@
-"""Podman, with settings of our own in files of our own."""
+"""The container engine: Podman with settings of our own in files of our own, or Docker as it is.
+
+`tools.engine` says which.
+"""
 
 import json
 import os
 import resource
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,8 +23,8 @@ _INSIDE_CA = "/etc/ssl/certs/ca-certificates.crt"
 def settings(nofile_hard: int) -> str:
     """The text of our containers.conf.
 
-    NB: Podman asks for more open files than a container without CAP_SYS_RESOURCE may have, and its default runtime
-    refuses a hybrid cgroup tree; both stop every container.
+    NB: Podman asks for more open files than a container without CAP_SYS_RESOURCE may have, and its default
+    runtime refuses a hybrid cgroup tree; both stop every container.
     """
     return (
         "[containers]\n"
@@ -34,7 +37,10 @@ def settings(nofile_hard: int) -> str:
 
 
 def environment(state: Path) -> dict[str, str]:
-    """Write containers.conf into the state directory; returns the variables that make Podman and kind use it."""
+    """Write containers.conf into the state directory.
+
+    Returns the variables that make Podman and kind use it.
+    """
     state.mkdir(parents=True, exist_ok=True)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     path = state / "containers.conf"
@@ -57,17 +63,20 @@ def ca_bundle() -> Path | None:
 
 def has_image(tools: Tools, tag: str) -> bool:
     """True when Podman's own store has the image."""
-    return tools.run(["podman", "image", "exists", tag], log="podman", check=False).code == 0
+    return tools.run([tools.engine, "image", "inspect", tag], log=tools.engine, check=False).code == 0
 
 
 def import_rootfs(tools: Tools, archive: Path, tag: str) -> None:
     """Make an image from a root file system's tar file."""
-    tools.run(["podman", "import", "--change", 'CMD ["/bin/sh"]', archive, tag], log="podman")
+    tools.run([tools.engine, "import", "--change", 'CMD ["/bin/sh"]', archive, tag], log=tools.engine)
 
 
 @contextmanager
 def context(files: Mapping[str, Path]) -> Iterator[Path]:
-    """A temporary build context: path in the context → file or folder, linked where possible and else copied."""
+    """A temporary build context.
+
+    Path in the context → file or folder, linked where possible and else copied.
+    """
     with tempfile.TemporaryDirectory(prefix="reprise-context-") as folder:
         root = Path(folder)
         for name, source in files.items():
@@ -90,32 +99,50 @@ def build(tools: Tools, folder: Path, tag: str, arguments: Mapping[str, str], lo
     extra: list[str] = []
     for key, value in sorted(arguments.items()):
         extra += ["--build-arg", f"{key}={value}"]
-    if bundle := ca_bundle():
-        extra += ["--volume", f"{bundle.resolve()}:{_INSIDE_CA}:ro"]
-    tools.run(
-        ["podman", "build", "--network", "host", "--format", "docker", "--tag", tag, *extra, folder], log=log
-    )
+    if tools.engine == "podman":
+        extra += ["--format", "docker"]
+        if bundle := ca_bundle():
+            extra += ["--volume", f"{bundle.resolve()}:{_INSIDE_CA}:ro"]
+    tools.run([tools.engine, "build", "--network", "host", "--tag", tag, *extra, folder], log=log)
 
 
-def save(tools: Tools, tags: Sequence[str], out: Path) -> None:
+def save(tools: Tools, names: Sequence[str], out: Path) -> None:
     """Write an archive with the image under its tags."""
-    tools.run(["podman", "save", "--format", "docker-archive", "--output", out, *tags], log="podman")
+    form = ["--format", "docker-archive"] if tools.engine == "podman" else []
+    tools.run([tools.engine, "save", *form, "--output", out, *names], log=tools.engine)
 
 
 def containers(tools: Tools, *filters: str) -> list[dict[str, object]]:
     """`podman ps --all` as Podman's JSON."""
     words = [word for one in filters for word in ("--filter", one)]
     found: list[dict[str, object]] = json.loads(
-        tools.run(["podman", "ps", "--all", "--format", "json", *words], log="podman").stdout or "[]"
+        tools.run([tools.engine, "ps", "--all", "--format", "json", *words], log=tools.engine).stdout or "[]"
     )
     return found
 
 
-def remove_images(tools: Tools) -> None:
-    """Remove the images that we built, and the dangling layers of those builds."""
-    listed = tools.run(
-        ["podman", "images", "--format", "{{.Repository}}:{{.Tag}}"], log="podman"
+def tags(tools: Tools) -> list[str]:
+    """Every image in Podman's store, as repository:tag."""
+    return tools.run(
+        [tools.engine, "images", "--format", "{{.Repository}}:{{.Tag}}"], log=tools.engine
     ).stdout.split()
-    ours = [name for name in listed if name.startswith("localhost/reprise-")]
+
+
+def forget_older(tools: Tools, repository: str, keep: str) -> None:
+    """Remove the repository's other tags; the layers that `keep` shares with them stay."""
+    old = [tag for tag in tags(tools) if tag.startswith(f"{repository}:") and tag != keep]
+    if old:
+        # in use by somebody: then the next time
+        tools.run([tools.engine, "rmi", *old], log=tools.engine, check=False)
+
+
+def remove_images(tools: Tools, names: Collection[str]) -> None:
+    """Remove the images that we built: `reprise-*` and the named ones, all from localhost."""
+    ours = [
+        tag
+        for tag in tags(tools)
+        if tag.startswith("localhost/reprise-")
+        or tag.rpartition(":")[0] in {f"localhost/{name}" for name in names}
+    ]
     if ours:
-        tools.run(["podman", "rmi", "--force", *ours], log="podman", check=False)
+        tools.run([tools.engine, "rmi", "--force", *ours], log=tools.engine, check=False)
