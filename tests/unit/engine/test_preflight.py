@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
+from tests.fakes.kube import FakeKube
+
 from reprise.adapters import preflight
 from reprise.domain import errors
 from reprise.faults.mechanism import Requirement
-from tests.fakes.kube import FakeKube
 
 
 def pod(name: str, phase: str = "Running") -> dict[str, Any]:
