@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import requests
 from cryptography import x509
@@ -129,12 +129,20 @@ class Gateway:
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
+    def has_telemetry(self) -> bool:
+        return not any(url.endswith(":9") for url in self._upstreams.values())
+
+    @property
     def url(self) -> str:
         return f"https://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        log = (self.directory / "gateway.log").open("ab")
-        self.process = subprocess.Popen(
+        with (self.directory / "gateway.log").open("ab") as log:
+            self.process = self._popen(log)
+        self._wait_ready(self.process)
+
+    def _popen(self, log: IO[bytes]) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
             [
                 sys.executable, "-c", "from reprise.cli.main import main; main()", "gateway",
                 "--host", "127.0.0.1", "--port", str(self.port),
@@ -144,6 +152,8 @@ class Gateway:
             stdout=log,
             stderr=log,
         )  # fmt: skip
+
+    def _wait_ready(self, process: "subprocess.Popen[bytes]") -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             try:
@@ -154,7 +164,7 @@ class Gateway:
                     return
             except requests.RequestException:
                 pass
-            assert self.process.poll() is None, (self.directory / "gateway.log").read_text()
+            assert process.poll() is None, (self.directory / "gateway.log").read_text()
             time.sleep(0.1)
         raise AssertionError((self.directory / "gateway.log").read_text())
 
@@ -171,7 +181,7 @@ class Gateway:
         manifest = {
             "apiVersion": "reprise.dev/v1alpha1",
             "kind": "AgentAttempt",
-            "metadata": {"name": name, "namespace": "default"},
+            "metadata": {"name": name, "namespace": "default", "labels": {"door-test": "true"}},
             "spec": {
                 "run": {"name": name, "uid": name},
                 "index": 1,
@@ -206,7 +216,7 @@ class Gateway:
 
     def admin(self, *arguments: str, stdin: str | None = None) -> str:
         done = subprocess.run(
-            ["kubectl", "--kubeconfig", self._admin, "-n", "default", *arguments],
+            ["kubectl", "--kubeconfig", self._admin, *arguments],
             input=stdin,
             capture_output=True,
             text=True,

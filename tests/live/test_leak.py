@@ -1,0 +1,195 @@
+"""As the agent: read everything there is, and find nothing that gives the benchmark or its answer away."""
+
+import base64
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from tests.live.crawler import Crawler
+from tests.live.gateway_fixtures import gateway, shop
+from tests.live.gateway_harness import Gateway
+
+from reprise.domain import redaction
+
+__all__ = ["gateway", "shop"]
+
+# Beside the words that the gateway itself hunts for: words of the answer's own files, and of the machinery.
+MACHINERY = (
+    "agent-attempt",
+    "rootcause",
+    "before-image",
+    "symptomobserved",
+    "baselinehealthy",
+    "faultinject",
+    "fault_inject",
+    "gateway-tls",
+    "hidden_names",
+)
+_ENTITY = re.compile(r"[a-z0-9-]+/[A-Z][A-Za-z]+/[a-z0-9.-]+")
+
+
+@dataclass(frozen=True)
+class Bait:
+    """Names that exist only in hidden places."""
+
+    names: tuple[str, ...]
+
+
+def make(gateway: Gateway, *objects: dict[str, Any]) -> None:
+    manifest = {"apiVersion": "v1", "kind": "List", "items": list(objects)}
+    gateway.admin("apply", "-f", "-", stdin=json.dumps(manifest))
+
+
+@pytest.fixture(scope="module")
+def bait(gateway: Gateway, shop: str) -> Iterator[Bait]:
+    """A plan with its truth, things in hidden namespaces, and what points at them from visible places."""
+    tag = secrets.token_hex(4)
+    truth = f"bait-truth-{tag}"
+    plan = {"truth": {"rootCauses": [{"entity": f"otel-demo/NetworkPolicy/{truth}"}]}}
+    now = "2099-01-01T00:00:00Z"
+
+    def meta(name: str, namespace: str = "", **rest: Any) -> dict[str, Any]:
+        return {"name": f"{name}-{tag}", **({"namespace": namespace} if namespace else {}), **rest}
+
+    def config(namespace: str, name: str, data: dict[str, str], **rest: Any) -> dict[str, Any]:
+        return {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": meta(name, namespace, **rest),
+            "data": data,
+        }
+
+    def event(name: str, namespace: str, involved: dict[str, str], source: str) -> dict[str, Any]:
+        return {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": meta(name, namespace),
+            "involvedObject": involved,
+            "reason": "Bait",
+            "message": f"bait-event-{tag}",
+            "type": "Normal",
+            "source": {"component": source},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+        }
+
+    hidden = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        for name in ("reprise-system", "reprise-agents")
+    ]
+    make(gateway, *hidden)
+    objects = [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": meta("run-bait", "reprise-system"),
+            "stringData": {"plan": json.dumps(plan)},
+        },
+        config("reprise-system", "bait-hidden", {"truth": truth}),
+        config("reprise-agents", "bait-hidden", {"truth": truth}),
+        config(shop, "shown-config", {"x": f"see bait-config-{tag} in reprise-system", "y": "1"}),
+        config(
+            shop,
+            "shown-meta",
+            {"y": "1"},
+            annotations={"kopf.dev/last-handled-configuration": f"bait-note-{tag}"},
+            labels={"reprise.dev/run": f"bait-label-{tag}"},
+            finalizers=[],
+        ),
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRole",
+            "metadata": meta("bait-role"),
+            "rules": [{"apiGroups": ["reprise.dev"], "resources": ["benchmarkruns"], "verbs": ["get"]}],
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": meta("bait-binding"),
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+            "subjects": [{"kind": "ServiceAccount", "name": "operator", "namespace": "reprise-system"}],
+        },
+        event("bait-of-run", "default", {"kind": "BenchmarkRun", "name": "r", "namespace": "default"}, "x"),
+        event("bait-by-kopf", shop, {"kind": "Pod", "name": "web", "namespace": shop}, "kopf"),
+        event(
+            "bait-in-hidden",
+            "reprise-system",
+            {"kind": "Pod", "name": "o", "namespace": "reprise-system"},
+            "k",
+        ),
+    ]
+    make(gateway, *objects)
+    names = (truth, *(f"bait-{word}-{tag}" for word in (
+        "hidden", "event", "config", "note", "label", "role", "binding", "of-run", "by-kopf", "in-hidden",
+    )), f"run-bait-{tag}")  # fmt: skip
+    yield Bait(names)
+    gateway.admin("delete", "--ignore-not-found", "-f", "-", stdin=json.dumps(
+        {"apiVersion": "v1", "kind": "List", "items": objects}
+    ))  # fmt: skip
+
+
+def answers(gateway: Gateway) -> set[str]:
+    """Uids of runs, and the entity ids in every stored plan: no agent may read them spelled like that."""
+    found: set[str] = set()
+    runs = json.loads(gateway.admin("get", "benchmarkruns", "-A", "-o", "json"))["items"]
+    found |= {run["metadata"]["uid"] for run in runs}
+    stored = json.loads(gateway.admin("get", "secrets", "-n", "reprise-system", "-o", "json"))["items"]
+    for secret in stored:
+        if secret["metadata"]["name"].startswith("run-"):
+            for value in (secret.get("data") or {}).values():
+                found |= set(_ENTITY.findall(base64.b64decode(value).decode(errors="replace")))
+    return found
+
+
+@pytest.fixture(scope="module")
+def crawled(gateway: Gateway, shop: str, bait: Bait) -> Crawler:
+    agent = gateway.agent(shop)
+    crawler = Crawler(agent.server, agent.token, str(agent.ca_file))
+    crawler.everything()
+    return crawler
+
+
+def test_the_crawler_has_really_read_things(crawled: Crawler, gateway: Gateway, shop: str) -> None:
+    """Else finding nothing would mean nothing."""
+    succeeded = [asked for asked, _ in crawled.found if asked.endswith("→ 200")]
+    assert len(succeeded) > 300
+    for part in ("/log", "watch", "openapi/v3/api/v1", "as=Table", "as=PartialObjectMetadata"):
+        assert any(part in asked for asked in succeeded), part
+    if gateway.has_telemetry:
+        for part in ("/label/pod/values", "/api/v1/series", "/jaeger/api/traces", "/alerts"):
+            assert any(part in asked for asked in succeeded), part
+        assert crawled.mentions(["kube_pod_info"])
+    for word in ("coredns", "shown-config-", shop, "kube-scheduler", "node.kubernetes.io"):
+        assert crawled.mentions([word]), word
+    assert not [asked for asked, _ in crawled.found if asked.endswith("→ 500")]
+
+
+def test_nothing_names_the_product_or_the_injector(crawled: Crawler) -> None:
+    words = (*redaction.PRODUCT_WORDS, *redaction.INJECTOR_WORDS, *MACHINERY)
+    assert crawled.mentions(words) == []
+
+
+def test_nothing_comes_from_hidden_places(crawled: Crawler, bait: Bait) -> None:
+    assert crawled.mentions(bait.names) == []
+
+
+def test_no_answer_of_any_run_is_reachable(crawled: Crawler, gateway: Gateway) -> None:
+    assert crawled.mentions(answers(gateway)) == []
+
+
+def test_fields_that_tell_who_wrote_what_are_gone(crawled: Crawler) -> None:
+    kubernetes = [(asked, text) for asked, text in crawled.found if "openapi" not in asked]
+    hits = [
+        asked
+        for asked, text in kubernetes
+        if '"managedFields":' in text or '"kubectl.kubernetes.io/last-applied-configuration":' in text
+    ]
+    assert hits == []
+
+
+def test_no_secret_value_is_reachable(crawled: Crawler) -> None:
+    assert crawled.mentions(["hunter2", base64.b64encode(b"hunter2").decode()]) == []
