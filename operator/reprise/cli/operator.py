@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import os
+import socket
+from typing import Any, cast
 
 import click
 import kopf
@@ -39,6 +41,8 @@ def operator(liveness: str, verbose: bool) -> None:
             registry=registry,
             clusterwide=True,
             standalone=True,
+            # kopf would ask for the name of the user; in a container there is none.
+            identity=cast(Any, socket.gethostname()),
             liveness_endpoint=liveness or None,
         )
     )
