@@ -180,14 +180,14 @@ class Jaeger:
                 "see that its pod is ready"
             ) from error
         try:
-            answer = json.loads(body)
-        except ValueError as error:
+            answer = dict(json.loads(body))
+        except (ValueError, TypeError) as error:
             text = body[:200].decode(errors="replace")
             raise errors.Unreachable(
                 f"expected Jaeger's JSON from {self._base}{path}, found {response.status}: {text}"
             ) from error
         if "error" not in answer and response.status == 200:
-            return dict(answer)
+            return answer
         fault = answer.get("error") or {}
         if fault.get("httpCode") == 404 and fault.get("message") == "No traces found":
             return {}
