@@ -88,6 +88,7 @@ def _browse(shop: Shop, choices: random.Random) -> None:
     shop.image(product)
     shop.get(f"/api/product-reviews/{product}")
     shop.get(f"/api/product-reviews-avg-score/{product}")
+    shop.get(f"/api/recommendations?productIds={product}")
 
 
 def _recommendations(shop: Shop, choices: random.Random) -> None:
@@ -107,8 +108,9 @@ def _ask(shop: Shop, choices: random.Random) -> None:
 
 def _cart(shop: Shop, choices: random.Random) -> None:
     user = _user(choices)
-    _add(shop, choices, user)
+    product = _add(shop, choices, user)
     shop.get(f"/api/cart?sessionId={user}")
+    shop.get(f"/api/recommendations?productIds={product}")
     shop.get("/api/shipping?itemList=" + web.quoted(json.dumps([{"productId": PRODUCTS[0], "quantity": 1}])))
 
 
@@ -147,12 +149,14 @@ def _buy(shop: Shop, choices: random.Random, products: int) -> None:
     )
 
 
-def _add(shop: Shop, choices: random.Random, user: str) -> None:
+def _add(shop: Shop, choices: random.Random, user: str) -> str:
+    """Put a product into the cart; its id."""
     product = choices.choice(PRODUCTS)
     shop.get(f"/api/products/{product}")
     shop.post(
         "/api/cart", {"userId": user, "item": {"productId": product, "quantity": choices.choice((1, 2, 3))}}
     )
+    return product
 
 
 def _user(choices: random.Random) -> str:

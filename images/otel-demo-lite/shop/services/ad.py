@@ -18,8 +18,9 @@ from shop.proto import demo_pb2
 
 _MOST_ADS = 2
 _FAILURE_SHARE = 0.1
+# Together between one and two seconds.
 _GARBAGE_OBJECTS = 200_000
-_COLLECTIONS = 5
+_COLLECTIONS = 25
 _FLAG_CHECK_ROUNDS = 200_000
 
 ADS: dict[str, list[tuple[str, str]]] = {
@@ -43,9 +44,10 @@ _log = logging.getLogger(__name__)
 class AdService:
     """GetAds."""
 
-    def __init__(self, flag: flags.Flags, chance: random.Random) -> None:
+    def __init__(self, flag: flags.Flags, chance: random.Random, collections: int = _COLLECTIONS) -> None:
         self._flags = flag
         self._chance = chance
+        self._collections = collections
         self._burner = threading.Lock()
 
     def get_ads(self, request: demo_pb2.AdRequest) -> demo_pb2.AdResponse:
@@ -53,7 +55,7 @@ class AdService:
         if self._flags.enabled("adHighCpu"):
             self._burn()
         if self._flags.enabled("adManualGc"):
-            _collect()
+            _collect(self._collections)
         if self._flags.enabled("adFailure") and self._chance.random() < _FAILURE_SHARE:
             raise rpc.RpcFailure(grpc.StatusCode.UNAVAILABLE, "ads are unavailable")
         found = [ad for key in request.context_keys for ad in ADS.get(key, [])]
@@ -79,11 +81,11 @@ class AdService:
             self._burner.release()
 
 
-def _collect() -> None:
+def _collect(times: int) -> None:
     """Full collections over many small objects in cycles, which nothing but a collection frees."""
     _log.info("full garbage collection requested")
     with telemetry.span("collect garbage"):
-        for _ in range(_COLLECTIONS):
+        for _ in range(times):
             ring: list[object] = []
             ring.extend([ring] for _ in range(_GARBAGE_OBJECTS))
             gc.collect()
