@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from tests.live.gateway_harness import ROOT, Gateway
+from tests.live.gateway_harness import ROOT, Deployed, Gateway
 
 
 @contextmanager
@@ -55,6 +55,17 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, kubeconfig: str) -> Iterat
         yield made
         made.stop()
         made.admin("delete", "agentattempts", "-l", "door-test=true", "--ignore-not-found")
+
+
+def deployed_gateway(directory: Path, beside: Gateway, kubeconfig: str) -> Gateway:
+    """The one in the cluster. Skips where none is deployed."""
+    ready = beside.admin(
+        "get", "deployment", "-n", "reprise-system", "gateway", "--ignore-not-found",
+        "-o", "jsonpath={.status.readyReplicas}",
+    )  # fmt: skip
+    if ready != "1":
+        pytest.skip("no gateway is deployed in this cluster")
+    return Deployed(directory, kubeconfig)
 
 
 @pytest.fixture(scope="session")

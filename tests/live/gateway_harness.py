@@ -1,5 +1,6 @@
 """A gateway of one's own beside the cluster, attempts for it, and kubectl as the agent."""
 
+import base64
 import datetime
 import hashlib
 import ipaddress
@@ -225,3 +226,21 @@ class Gateway:
         )
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
         return done.stdout
+
+
+class Deployed(Gateway):
+    """The gateway that runs in the cluster, with its own rights."""
+
+    def __init__(self, directory: Path, admin_kubeconfig: str) -> None:
+        super().__init__(directory, admin_kubeconfig, "http://in.cluster", "http://in.cluster")
+        endpoints = json.loads(
+            self.admin("get", "configmap", "endpoints", "-n", "reprise-system", "-o", "json")
+        )
+        tls = json.loads(self.admin("get", "secret", "gateway-tls", *inside))
+        self._url: str = endpoints["data"]["gatewayExternal"]
+        self.pem = base64.b64decode(tls["data"]["ca.crt"]).decode()
+        (directory / "tls" / "tls.crt").write_text(self.pem)
+
+    @property
+    def url(self) -> str:
+        return self._url

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.live.crawler import Crawler
-from tests.live.gateway_fixtures import gateway, shop
+from tests.live.gateway_fixtures import deployed_gateway, gateway, shop
 from tests.live.gateway_harness import Gateway
 
 from reprise.domain import redaction
@@ -145,9 +145,20 @@ def answers(gateway: Gateway) -> set[str]:
     return found
 
 
-@pytest.fixture(scope="module")
-def crawled(gateway: Gateway, shop: str, bait: Bait) -> Crawler:
-    agent = gateway.agent(shop)
+@pytest.fixture(scope="module", params=["beside the cluster", "deployed"])
+def crawled(
+    request: pytest.FixtureRequest,
+    gateway: Gateway,
+    shop: str,
+    bait: Bait,
+    kubeconfig: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Crawler:
+    """Everything read once: past the rules alone, and past the rules with the rights that they are given."""
+    door = gateway
+    if request.param == "deployed":
+        door = deployed_gateway(tmp_path_factory.mktemp("deployed"), gateway, kubeconfig)
+    agent = door.agent(shop)
     crawler = Crawler(agent.server, agent.token, str(agent.ca_file))
     crawler.everything()
     return crawler

@@ -202,6 +202,9 @@ class Session:
         return {"requests": self._requests, "denied": self._denied}
 
     async def _persist(self, phase: Phase) -> None:
+        if phase is Phase.PENDING:
+            await self._mark_pending()
+            return
         fields: dict[str, Any] = {"phase": str(phase)}
         if self._started_at is not None:
             fields |= self._counters()
@@ -212,15 +215,28 @@ class Session:
         await self._write(fields)
         self._phase = phase
 
+    async def _mark_pending(self) -> None:
+        """Say that the attempt is known, unless anything at all has happened to it meanwhile."""
+        if self._persisted.get("phase"):
+            return
+        meta = {"uid": self.attempt.uid, "resourceVersion": str(self.attempt.resource_version)}
+        try:
+            await self._patch({"metadata": meta, "status": {"phase": str(Phase.PENDING)}})
+        except errors.Conflict:
+            log.info("attempt %s was changed before it was marked as pending", self.attempt.uid)
+
     async def _write(self, fields: dict[str, Any]) -> None:
         """Patch what differs from what is stored. Raises what `Kube.request` raises."""
         changed = {key: value for key, value in fields.items() if self._persisted.get(key) != value}
         if not changed:
             return
+        await self._patch({"metadata": {"uid": self.attempt.uid}, "status": changed})
+
+    async def _patch(self, body: dict[str, Any]) -> None:
         answer = await self._kube.request(
             "PATCH",
             f"{self.attempt.url}/status",
-            body={"metadata": {"uid": self.attempt.uid}, "status": changed},
+            body=body,
             content_type="application/merge-patch+json",
         )
         self._persisted = dict(answer.get("status") or {})
