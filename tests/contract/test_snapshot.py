@@ -143,6 +143,12 @@ async def test_a_failure_leaves_no_snapshot_and_the_next_try_succeeds(tmp_path: 
     assert not (tmp_path / "snap.partial").exists()
 
 
+async def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(errors.Refused, match="expected a place to write"):
+        await take(tmp_path / "file" / "snap")
+
+
 async def test_another_runs_folder_is_not_touched(tmp_path: Path) -> None:
     await take(tmp_path / "snap")
     with pytest.raises(errors.Conflict, match="run-uid"):

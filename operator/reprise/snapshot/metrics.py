@@ -1,5 +1,6 @@
 """`metrics/`: every series of every pod and of every service, one table each, at the scrape interval."""
 
+import hashlib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,11 +19,17 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
 def pod_file(pod: str) -> str:
-    return f"metrics/pod_{_UNSAFE.sub('_', pod)}.tsv"
+    return f"metrics/pod_{_safe(pod)}.tsv"
 
 
 def service_file(service: str) -> str:
-    return f"metrics/service_{_UNSAFE.sub('_', service)}.tsv"
+    return f"metrics/service_{_safe(service)}.tsv"
+
+
+def _safe(name: str) -> str:
+    """The name as part of a file's name; one that had to be changed gets a digest, so that no two meet."""
+    safe = _UNSAFE.sub("_", name)
+    return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def pods_query(request: RecordRequest) -> str:

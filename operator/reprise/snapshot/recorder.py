@@ -163,9 +163,23 @@ async def record(
     Idempotent: a whole snapshot of this run is kept as it is; what an earlier process left half done is
     thrown away. A part that cannot be had (a log that is gone) is listed as missing; a backend that does not
     answer raises its error (Unreachable: call again). Raises Conflict when the folder holds another run's
-    snapshot, Corrupt when it holds a damaged one.
+    snapshot, Corrupt when it holds a damaged one, Refused when it cannot be written.
     """
-    final = Path(directory)
+    try:
+        return await _record(api, metric_source, trace_source, Path(directory), request)
+    except OSError as exc:
+        raise errors.Refused(
+            f"{directory}: expected a place to write the snapshot to, found: {exc}; see the volume and its space"
+        ) from exc
+
+
+async def _record(
+    api: kube.Kube,
+    metric_source: prometheus.Prometheus,
+    trace_source: jaeger.Jaeger,
+    final: Path,
+    request: RecordRequest,
+) -> manifest.Manifest:
     kept = await asyncio.to_thread(_existing, final, request.run_uid)
     if kept is not None:
         return kept

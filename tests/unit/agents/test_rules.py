@@ -1,6 +1,8 @@
 """Each row breaks the healthy shop in one way and names what must be submitted: all of it, nothing more."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from tests.unit.agents.worlds import BEFORE, DURING, Shop, shop
@@ -33,7 +35,14 @@ def admits_strangers_only(it: Shop) -> None:
     it.network_policies.append(policy("p", {"opentelemetry.io/name": "frontend"}, ingress=only))
 
 
+def without_callers(it: Shop, name: str) -> None:
+    for deployment in it.deployments:
+        for container in deployment["spec"]["template"]["spec"]["containers"]:
+            container["env"] = [env for env in container.get("env", ()) if env.get("value") != name]
+
+
 def admits_nobody_that_exists_where_callers_are_unknown(it: Shop) -> None:
+    without_callers(it, "load-generator")
     only = [{"from": [{"podSelector": {"matchLabels": {"app.kubernetes.io/component": "edge"}}}]}]
     it.network_policies.append(policy("p", {"opentelemetry.io/name": "load-generator"}, ingress=only))
 
@@ -128,6 +137,14 @@ def a_shared_host_changed_in_one(it: Shop) -> None:
     it.set_env("quote", "AUDIT_ADDR", "audit:9001")
 
 
+def service_deleted(it: Shop) -> None:
+    it.services = [s for s in it.services if s["metadata"]["name"] != "currency"]
+
+
+def service_port_changed(it: Shop) -> None:
+    it.service("product-catalog")["spec"]["ports"][0]["port"] = 8090
+
+
 def environment_host_and_crashes(it: Shop) -> None:
     environment_host(it)
     it.waiting("cart", "CrashLoopBackOff")
@@ -204,6 +221,8 @@ BROKEN: list[tuple[Callable[[Shop], None], list[str]]] = [
     (environment_host, ["otel-demo/Deployment/cart"]),
     (environment_port, ["otel-demo/Deployment/cart"]),
     (a_shared_host_changed_in_one, ["otel-demo/Deployment/quote"]),
+    (service_deleted, ["otel-demo/Service/currency"]),
+    (service_port_changed, ["otel-demo/Service/product-catalog"]),
     (environment_host_and_crashes, ["otel-demo/Deployment/cart"]),
     (callers_of_a_stopped_one_crash, ["otel-demo/Deployment/valkey-cart"]),
     (memory, ["otel-demo/Deployment/recommendation"]),
@@ -231,8 +250,13 @@ def two_policies_that_together_allow(it: Shop) -> None:
     allows_the_callers(it)
 
 
+def keeps_everybody_from_what_serves_nobody(it: Shop) -> None:
+    it.network_policies.append(policy("p", {"opentelemetry.io/name": "accounting"}))
+
+
 def admits_another_namespace(it: Shop) -> None:
-    only = [{"from": [{"namespaceSelector": {}}]}]
+    without_callers(it, "load-generator")
+    only = [{"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "edge"}}}]}]
     it.network_policies.append(policy("p", {"opentelemetry.io/name": "load-generator"}, ingress=only))
 
 
@@ -261,6 +285,7 @@ def crashed_before_the_window(it: Shop) -> None:
 FINE: list[Callable[[Shop], None]] = [
     allows_the_callers,
     two_policies_that_together_allow,
+    keeps_everybody_from_what_serves_nobody,
     admits_another_namespace,
     an_old_change,
     a_quota_with_room,
@@ -268,6 +293,28 @@ FINE: list[Callable[[Shop], None]] = [
     crashed_before_the_window,
     lambda it: None,
 ]
+
+
+def test_the_upstream_release_is_fine(data: Path) -> None:
+    """Its pods have no probes and its collector is not part of the namespace."""
+    reference = json.loads((data / "otel-demo-2.2.0.json").read_text())
+    it = Shop()
+    for name, workload in reference["workloads"].items():
+        containers = [
+            {
+                "name": container["name"],
+                "ports": container["ports"],
+                "env": [{"name": k, "value": v} for k, v in container["env"].items() if isinstance(v, str)],
+            }
+            for container in workload["containers"]
+        ]
+        template = {"metadata": {"labels": workload["podLabels"]}, "spec": {"containers": containers}}
+        spec = {"replicas": workload["replicas"], "template": template}
+        it.add({"kind": workload["kind"], "metadata": {"name": name}, "spec": spec})
+    for name, spec in reference["services"].items():
+        it.add({"kind": "Service", "metadata": {"name": name}, "spec": spec})
+    it.firing("HighRequestErrorRate", service_name="frontend")
+    assert submitted(it) == []
 
 
 @pytest.mark.parametrize("does", FINE, ids=lambda does: does.__name__)

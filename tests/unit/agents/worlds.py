@@ -152,7 +152,8 @@ class Shop:
             namespace=NAMESPACE,
             window_start=WINDOW,
             namespaces=[
-                {"metadata": {"name": NAMESPACE, "labels": {"kubernetes.io/metadata.name": NAMESPACE}}}
+                {"metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}}}
+                for name in (NAMESPACE, "edge")
             ],
             **{**vars(self), **more},
         )

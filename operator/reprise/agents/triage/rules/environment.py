@@ -84,31 +84,44 @@ def _changed(world: World, address: Address) -> bool:
 
 
 def points_nowhere(world: World) -> Iterator[Hypothesis]:
-    """An address whose Service does not exist, or has no such port."""
-    found = list(addresses(world))
-    users = Counter(host for _, host in {(a.workload["metadata"]["name"], a.host) for a in found})
+    """An address whose Service does not exist, or has no such port.
+
+    Who is wrong: the caller whose address was changed lately; else the Service, when a workload of that name
+    is there or several callers agree on the port; else the caller.
+    """
+    found = [address for address in addresses(world) if not _elsewhere(address.host)]
+    users = Counter(host for _, host in {(_key(a.workload), a.host) for a in found})
+    agreed = Counter((host, port) for _, host, port in {(_key(a.workload), a.host, a.port) for a in found})
+    workloads = {workload["metadata"]["name"] for workload in world.workloads}
     for address in found:
-        if address.host in _LOCAL or re.fullmatch(r"[\d.]+", address.host):
-            continue
         service = service_of(world, address.host)
         if service is None and "." in address.host:
             continue  # another namespace's or the world's: not visible from here
+        name = address.workload["metadata"]["name"]
+        entity, affects = world.entity(address.workload["kind"], name), name
         if service is None:
             why, confidence = f"no Service is called {address.host}", 0.9
         elif not _serves(service, address.port):
             why, confidence = f"Service {address.host} has no port {address.port}", 0.88
         else:
             continue
-        name = address.workload["metadata"]["name"]
+        agreeing = agreed[address.host, address.port] > 1
         if _changed(world, address):
             confidence = 0.95
             why += ", and it was changed lately"
+        elif (service is None and address.host in workloads) or (service is not None and agreeing):
+            entity, affects = world.entity("Service", address.host), address.host
         elif users[address.host] >= _SHARED:
             confidence = 0.3
         yield Hypothesis(
-            world.entity(address.workload["kind"], name),
+            entity,
             "points-nowhere",
             confidence,
-            f"{address.variable} is {address.host}:{address.port}, but {why}",
-            frozenset({name}),
+            f"{address.variable} of {name} is {address.host}:{address.port}, but {why}",
+            frozenset({affects}),
         )
+
+
+def _elsewhere(host: str) -> bool:
+    """Not a name that this cluster would have to know."""
+    return host in _LOCAL or re.fullmatch(r"[\d.]+", host) is not None

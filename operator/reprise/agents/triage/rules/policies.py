@@ -23,13 +23,16 @@ def denies_callers(world: World) -> Iterator[Hypothesis]:
                 victims, said = blamed.setdefault(policy["metadata"]["name"], (set(), []))
                 victims.add(subject["metadata"]["name"])
                 said.append(f"{caller['metadata']['name']} may not call {callee['metadata']['name']}")
+    served = {w["metadata"]["name"] for service in world.services for w in world.selected_workloads(service)}
     for policy in world.network_policies:
         name = policy["metadata"]["name"]
+        # Keeping everybody from what serves nobody is good practice.
         if name not in blamed and _admits_nobody(policy, world):
             hit = {
                 w["metadata"]["name"]
                 for w in world.workloads
-                if _isolates(policy, "Ingress", w)
+                if w["metadata"]["name"] in served
+                and _isolates(policy, "Ingress", w)
                 and all(
                     _admits_nobody(p, world) for p in world.network_policies if _isolates(p, "Ingress", w)
                 )
