@@ -20,6 +20,10 @@ AGENTS_NAMESPACE = "reprise-agents"
 OBSERVABILITY_NAMESPACE = "observability"
 # a ConfigMap holds 1 MiB, with some room for the rest of the object
 CONFIG_MAP_LIMIT_BYTES = 1_000_000
+# a rollout is watched for this long, then the pods are looked at
+LOOK_SECONDS = 30
+RESTARTS_THAT_ARE_ENOUGH = 3
+_NEVER_STARTS = ("InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError")
 # NB: the application's objects are part of what an agent sees, so they look as if a person had applied them
 FIELD_MANAGER = "kubectl"
 
@@ -150,21 +154,30 @@ def apply_all(kubectl: Kubectl, documents: Sequence[object]) -> None:
 def wait_for_rollout(kubectl: Kubectl, namespace: str, timeout_seconds: int) -> None:
     """Wait until every Deployment, StatefulSet and DaemonSet of the namespace is rolled out.
 
-    Raises ToolFailed, naming the pods that are not ready and why.
+    Raises ToolFailed, naming the pods that are not ready and why; early when more waiting cannot help.
     """
     listed = kubectl.run("get", "deployments,statefulsets,daemonsets", "-n", namespace, "-o", "name").split()
     for name in listed:
-        try:
-            kubectl.run(
-                "rollout", "status", name, "-n", namespace, f"--timeout={timeout_seconds}s",
-                timeout=timeout_seconds + 30,
-            )  # fmt: skip
-        except errors.ToolFailed as exc:
+        for waited in range(LOOK_SECONDS, timeout_seconds + 1, LOOK_SECONDS):
+            watch = ("rollout", "status", name, "-n", namespace, f"--timeout={LOOK_SECONDS}s")
+            if kubectl.succeeds(*watch, timeout=LOOK_SECONDS + 30):
+                break
             pods = json.loads(kubectl.run("get", "pods", "-n", namespace, "-o", "json"))["items"]
-            why = "; ".join(unready(pods)) or str(exc)
-            raise errors.ToolFailed(
-                f"{namespace}: {name} is not ready after {timeout_seconds} s: {why}"
-            ) from exc
+            if waited + LOOK_SECONDS > timeout_seconds or hopeless(pods):
+                why = "; ".join(unready(pods)) or "no pod"
+                raise errors.ToolFailed(f"{namespace}: {name} is not ready after {waited} s: {why}")
+
+
+def hopeless(pods: Sequence[Mapping[str, object]]) -> bool:
+    """True when a container that is not ready keeps ending, or can never start. Pure."""
+    for pod in pods:
+        statuses = _mapping(pod.get("status")).get("containerStatuses")
+        for container in statuses if isinstance(statuses, list) else []:
+            reason = _mapping(_mapping(container.get("state")).get("waiting")).get("reason")
+            ending = int(container.get("restartCount") or 0) >= RESTARTS_THAT_ARE_ENOUGH
+            if not container.get("ready") and (ending or reason in _NEVER_STARTS):
+                return True
+    return False
 
 
 def unready(pods: Sequence[Mapping[str, object]]) -> list[str]:

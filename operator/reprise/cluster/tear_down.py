@@ -18,7 +18,9 @@ def down(tools: Tools, name: str, progress: Progress) -> None:
     Raises Conflict when the containers are not ours.
     """
     remembered = state.load(name)
-    engine_name = "docker" if remembered and remembered.profile == "pull" and shutil.which("docker") else "podman"
+    engine_name = (
+        "docker" if remembered and remembered.profile == "pull" and shutil.which("docker") else "podman"
+    )
     if shutil.which(engine_name):
         containers = nodes.Nodes(tools, engine_name, kind.cluster_name(name))
         there = containers.all()

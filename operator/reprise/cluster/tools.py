@@ -76,7 +76,7 @@ class Tools:
                 ) from exc
             except subprocess.TimeoutExpired as exc:
                 raise errors.ToolFailed(
-                    f"{words[0]} did not end within {timeout_seconds:.0f} s; see {path}"
+                    f"{words[0]} did not end within {timeout_seconds:g} s; see {path}"
                 ) from exc
             out.write(f"# exit code {finished.code}\n")
         if check and finished.code != 0:
