@@ -169,7 +169,7 @@ async def record(
         return await _record(api, metric_source, trace_source, Path(directory), request)
     except OSError as exc:
         raise errors.Refused(
-            f"{directory}: expected a place to write the snapshot to, found: {exc}; see the volume and its space"
+            f"{directory}: expected a place to write the snapshot to, found: {exc}; see its volume"
         ) from exc
 
 
