@@ -233,9 +233,8 @@ class Deployed(Gateway):
 
     def __init__(self, directory: Path, admin_kubeconfig: str) -> None:
         super().__init__(directory, admin_kubeconfig, "http://in.cluster", "http://in.cluster")
-        endpoints = json.loads(
-            self.admin("get", "configmap", "endpoints", "-n", "reprise-system", "-o", "json")
-        )
+        inside = ("-n", "reprise-system", "-o", "json")
+        endpoints = json.loads(self.admin("get", "configmap", "endpoints", *inside))
         tls = json.loads(self.admin("get", "secret", "gateway-tls", *inside))
         self._url: str = endpoints["data"]["gatewayExternal"]
         self.pem = base64.b64decode(tls["data"]["ca.crt"]).decode()
