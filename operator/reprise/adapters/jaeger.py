@@ -21,9 +21,10 @@ from reprise.domain import errors
 REQUEST_TIMEOUT_SECONDS = 30.0
 DEFAULT_LIMIT = 500
 _NANOSECONDS = 1_000_000_000
-# A window that is no wider than this is asked for without a limit instead of being halved again.
+# A window that is no wider than this is not halved again, but asked for with the highest limit. Jaeger
+# refuses limits that are not below its store's `max_traces` (50,000 with our configuration).
 _NARROWEST_NANOSECONDS = 1_000_000
-_NO_LIMIT = 1_000_000
+_HIGHEST_LIMIT = 20_000
 
 
 class SpanKind(Enum):
@@ -140,7 +141,7 @@ class Jaeger:
         while windows:
             first, last = windows.pop()
             narrow = last - first <= _NARROWEST_NANOSECONDS
-            traces = await self._window(service, first, last, _NO_LIMIT if narrow else limit)
+            traces = await self._window(service, first, last, _HIGHEST_LIMIT if narrow else limit)
             if len(traces) >= limit and not narrow:
                 middle = (first + last) // 2
                 windows += [(first, middle), (middle, last)]

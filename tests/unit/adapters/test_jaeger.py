@@ -14,6 +14,10 @@ from reprise.adapters import jaeger
 from reprise.domain import errors
 
 NO_TRACES = {"error": {"httpCode": 404, "message": "No traces found"}}
+TOO_MANY = {
+    "error": {"httpCode": 500, "message": "search depth must be greater than 0 and less than max traces"}
+}
+MAX_TRACES = 50_000
 
 RESOURCE = {
     "attributes": [
@@ -102,7 +106,10 @@ class Server:
             (span,) = each["scopeSpans"][0]["spans"]
             if first <= int(span["startTimeUnixNano"]) <= last:
                 found.setdefault(span["traceId"], []).append(each)
-        some = list(found.values())[: int(request.query["query.num_traces"])]
+        limit = int(request.query["query.num_traces"])
+        if limit >= MAX_TRACES:
+            return web.json_response(TOO_MANY, status=500)
+        some = list(found.values())[:limit]
         if not some:
             return web.json_response(NO_TRACES, status=404)
         return web.json_response({"result": {"resourceSpans": [b for blocks in some for b in blocks]}})
