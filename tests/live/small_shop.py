@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from reprise.adapters.kube import Kube
+from reprise.domain.entities import ObjectRef
 
 Json = dict[str, Any]
 
@@ -47,9 +48,12 @@ while True:
 
 
 async def image(kube: Kube) -> str:
-    """The application's image as the nodes know it."""
+    """The application's image: the one that runs, else one that a worker has."""
+    running = await kube.get(ObjectRef("apps/v1", "Deployment", "otel-demo", "frontend"))
+    if running is not None:
+        return str(running["spec"]["template"]["spec"]["containers"][0]["image"])
     for node in await kube.list_objects("v1", "Node"):
-        for entry in node["status"].get("images", ()):
+        for entry in node["status"].get("images", ()) if not node["spec"].get("taints") else ():
             for name in entry.get("names") or ():
                 if "otel-demo-lite" in name and "@" not in name:
                     return str(name)

@@ -58,7 +58,13 @@ async def shop(kube: Kube) -> AsyncIterator[str]:
     try:
         for manifest in small_shop.manifests(namespace, await small_shop.image(kube)):
             await kube.create(manifest)
-        await until(lambda: serves(kube, namespace), "the shop to serve")
+        try:
+            await until(lambda: serves(kube, namespace), "the shop to serve")
+        except BaseException:
+            for pod in await kube.list_objects("v1", "Pod", namespace):
+                print(pod["metadata"]["name"], json.dumps(pod["status"].get("containerStatuses")))
+            print(await seen(kube, namespace))
+            raise
         yield namespace
     finally:
         await kube.delete(ref)
