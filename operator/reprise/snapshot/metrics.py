@@ -65,28 +65,26 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
-def pod_rows(series: Iterable[prometheus.Series], request: RecordRequest, pod: str) -> list[Sequence[Cell]]:
+def pod_rows(
+    series: Iterable[prometheus.Series], request: RecordRequest, pod: str
+) -> Iterator[Sequence[Cell]]:
     """One row a sample."""
-    found: list[Sequence[Cell]] = []
     for one in _visible(series, request):
         name, tags = _split(one.labels, ("pod", "namespace"))
-        found += [(name, _time(at), _value(value), pod, request.namespace, tags) for at, value in one.points]
-    return found
+        for at, value in one.points:
+            yield name, _time(at), _value(value), pod, request.namespace, tags
 
 
 def service_rows(
     series: Iterable[prometheus.Series], request: RecordRequest, service: str
-) -> list[Sequence[Cell]]:
+) -> Iterator[Sequence[Cell]]:
     """One row a sample; the histogram's bound and the span's status have columns of their own."""
-    found: list[Sequence[Cell]] = []
     for one in _visible(series, request):
         name, tags = _split(one.labels, ("service_name", "le", "status_code"))
         bound, status = one.labels.get("le", ""), one.labels.get("status_code", "")
-        found += [
-            (name, _time(at), _value(value), text_cell(service), request.namespace, bound, status, tags)
-            for at, value in one.points
-        ]
-    return found
+        shown = text_cell(service)
+        for at, value in one.points:
+            yield name, _time(at), _value(value), shown, request.namespace, bound, status, tags
 
 
 def _visible(series: Iterable[prometheus.Series], request: RecordRequest) -> Iterator[prometheus.Series]:

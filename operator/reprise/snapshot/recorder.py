@@ -6,9 +6,10 @@ with handlers that must answer.
 """
 
 import asyncio
+import itertools
 import os
 import shutil
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,13 +124,13 @@ class _Recording:
         query = metrics.pod_selector(self.request.namespace, pod)
         async with gate:
             series = await self._series(source, query)
-            rows = await asyncio.to_thread(metrics.pod_rows, series, self.request, pod)
+            rows = metrics.pod_rows(series, self.request, pod)
             await self._metric_table(metrics.pod_file(pod), metrics.POD_COLUMNS, rows)
 
     async def _service(self, source: prometheus.Prometheus, gate: asyncio.Semaphore, service: str) -> None:
         async with gate:
             series = await self._series(source, metrics.service_selector(service))
-            rows = await asyncio.to_thread(metrics.service_rows, series, self.request, service)
+            rows = metrics.service_rows(series, self.request, service)
             await self._metric_table(metrics.service_file(service), metrics.SERVICE_COLUMNS, rows)
 
     async def _series(self, source: prometheus.Prometheus, query: str) -> Sequence[prometheus.Series]:
@@ -138,14 +139,15 @@ class _Recording:
         return await source.query_range(query, start, end, request.scrape_interval_seconds)
 
     async def _metric_table(
-        self, name: str, columns: Sequence[str], rows: Sequence[Sequence[tables.Cell]]
+        self, name: str, columns: Sequence[str], rows: Iterator[Sequence[tables.Cell]]
     ) -> None:
-        if not rows:
-            return  # a pod of another namespace, or one that was hidden
+        first = next(rows, None)
+        if first is None:
+            return  # hidden, or gone before the window's first sample
 
         def write() -> tables.TableWriter:
             with tables.TableWriter(self.root, name, columns) as table:
-                table.write_rows(rows)
+                table.write_rows(itertools.chain([first], rows))
             return table
 
         self.done(await asyncio.to_thread(write))

@@ -9,6 +9,7 @@ part of the format, so they are written as they are.
 import csv
 import hashlib
 import io
+import itertools
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ from typing import Any, Self
 from reprise.snapshot.manifest import FileEntry
 
 Cell = str | int | float
+_CHUNK_ROWS = 2000
 _ESCAPES = {
     ord("\\"): "\\\\",
     ord("\t"): "\\t",
@@ -105,12 +107,13 @@ class TableWriter(FileWriter):
         self.write(_lines([self._columns]))
 
     def write_rows(self, rows: Iterable[Sequence[Cell]]) -> None:
-        """Rows in the order of the columns; their texts must be cells already."""
-        chunk = list(rows)
-        if any(len(row) != len(self._columns) for row in chunk):
-            raise ValueError(f"{self.name}: expected {len(self._columns)} cells in every row")
-        self.write(_lines(chunk))
-        self.rows += len(chunk)
+        """Rows in the order of the columns; their texts must be cells already. Holds a chunk at a time."""
+        source = iter(rows)
+        while chunk := list(itertools.islice(source, _CHUNK_ROWS)):
+            if any(len(row) != len(self._columns) for row in chunk):
+                raise ValueError(f"{self.name}: expected {len(self._columns)} cells in every row")
+            self.write(_lines(chunk))
+            self.rows += len(chunk)
 
 
 def _lines(rows: Iterable[Sequence[Cell]]) -> bytes:

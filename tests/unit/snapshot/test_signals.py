@@ -284,7 +284,7 @@ def test_values_read_back(value: float, text: str) -> None:
 @pytest.mark.parametrize("labels", [{"namespace": "other"}, {"namespace": "shop", "job": "reprise"}])
 def test_series_of_others_are_left_out(labels: dict[str, str]) -> None:
     series = prometheus.Series({"__name__": "m", **labels}, ((0.0, 1.0),))
-    assert metrics.pod_rows([series], REQUEST, "p") == []
+    assert list(metrics.pod_rows([series], REQUEST, "p")) == []
 
 
 def test_selectors_quote() -> None:

@@ -53,6 +53,14 @@ def test_a_row_of_another_width_is_a_bug(tmp_path: Path) -> None:
         table.write_rows([("only one",)])
 
 
+def test_more_rows_than_a_chunk(tmp_path: Path) -> None:
+    with tables.TableWriter(tmp_path, "t.tsv", ("n",)) as table:
+        table.write_rows((n,) for n in range(4501))
+    lines = (tmp_path / "t.tsv").read_text().splitlines()
+    assert lines == ["n", *map(str, range(4501))]
+    assert table.entry.rows == 4501
+
+
 def test_a_file_is_written_once(tmp_path: Path) -> None:
     with tables.FileWriter(tmp_path, "x") as out:
         out.write(b"1")
