@@ -26,6 +26,7 @@ PRODUCTS = (
 CATEGORIES = ("binoculars", "telescopes", "accessories", "assembly", "travel", "books")
 CURRENCIES = ("USD", "USD", "EUR", "CAD")
 _TIMEOUT_SECONDS = 16.0
+_PICTURES_OF_HOME = 3
 _DELAY_HEADER = "x-envoy-fault-delay-request"
 
 
@@ -80,6 +81,8 @@ def _home(shop: Shop, choices: random.Random) -> None:
     shop.get("/")
     shop.get(f"/api/products?currencyCode={choices.choice(CURRENCIES)}")
     shop.get("/api/currency")
+    for product in choices.sample(PRODUCTS, _PICTURES_OF_HOME):
+        shop.image(product)
 
 
 def _browse(shop: Shop, choices: random.Random) -> None:

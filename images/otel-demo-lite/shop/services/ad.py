@@ -18,9 +18,9 @@ from shop.proto import demo_pb2
 
 _MOST_ADS = 2
 _FAILURE_SHARE = 0.1
-# Together between one and two seconds.
+# Together a good half of a second on an idle machine, a multiple of it on a busy one.
 _GARBAGE_OBJECTS = 200_000
-_COLLECTIONS = 25
+_COLLECTIONS = 8
 _FLAG_CHECK_ROUNDS = 200_000
 
 ADS: dict[str, list[tuple[str, str]]] = {
