@@ -51,7 +51,7 @@ class Objects:
 
     async def _get(self, request: web.Request, session: Session, path: ApiPath, form: str) -> web.Response:
         query = _passed(request, ("resourceVersion",))
-        answer = await self._kube.read(path.url(), _with_form(query, form), _accept(form))
+        answer = await self._kube.read(path.url(), _asked(request, query, path, form), _accept(form))
         if answer.status != 200:
             return _failure(session, answer.status, answer.body)
         document = answer.json()
@@ -89,7 +89,7 @@ class Objects:
                 page.append(("limit", str(limit - len(items))))
             if token:
                 page.append(("continue", token))
-            answer = await self._kube.read(path.url(), _with_form(page, form), _accept(form))
+            answer = await self._kube.read(path.url(), _asked(request, page, path, form), _accept(form))
             if answer.status != 200:
                 return _failure(session, answer.status, answer.body)
             document = answer.json()
@@ -135,7 +135,7 @@ class Objects:
             path = ApiPath(path.group, path.version, path.namespace, path.resource, "", "")
         query += [("watch", "true"), ("timeoutSeconds", str(seconds))]
         response = await self._kube.open(
-            path.url(), _with_form(query, form), _accept(form), timeout_seconds=seconds + 10
+            path.url(), _asked(request, query, path, form), _accept(form), timeout_seconds=seconds + 10
         )
         async with response:
             if response.status != 200:
@@ -277,8 +277,14 @@ def _include(request: web.Request) -> str:
     return asked if asked in ("None", "Object") else "Metadata"
 
 
-def _with_form(query: list[tuple[str, str]], form: str) -> list[tuple[str, str]]:
-    return [*query, ("includeObject", "Object")] if form == "table" else query
+def _asked(
+    request: web.Request, query: list[tuple[str, str]], path: ApiPath, form: str
+) -> list[tuple[str, str]]:
+    """The query for the API server. A Table carries at least the metadata that its rows are judged by."""
+    if form != "table":
+        return query
+    whole = _include(request) == "Object" or redaction.is_judged_whole(path.group, path.resource)
+    return [*query, ("includeObject", "Object" if whole else "Metadata")]
 
 
 def _accept(form: str) -> str:
