@@ -357,6 +357,31 @@ async def test_a_watch_ends_with_its_attempt(gate: Door) -> None:
                 await watching.content.read()
 
 
+async def test_a_reader_that_stops_reading_stalls_nobody_and_is_dropped(
+    gate: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reprise.gateway.stream.WRITE_TIMEOUT_SECONDS", 0.3)
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with gate.http.get(f"{PODS}?watch=true", headers=headers):
+        large = {**pod("c"), "spec": {"text": "x" * 500_000}}
+        for _ in range(60):
+            gate.cluster.pod_stream.put_nowait({"type": "MODIFIED", "object": large})
+        async with asyncio.timeout(20):
+            # The stream's second line is its end.
+            while [line["verb"] for line in trail(tmp_path)].count("watch") < 2:
+                assert (await gate.ask("GET", "/attempt"))[0] == 200
+
+
+async def test_a_list_that_is_too_large_is_refused_and_asked_for_in_pages(
+    gate: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reprise.gateway.upstream.read_capped.__defaults__", (300,))
+    gate.cluster.pods = [pod(f"pod-{number}") for number in range(20)]
+    status, _ = await gate.ask("GET", PODS)
+    assert status == 413
+    assert (await gate.ask("GET", f"{PODS}?limit=1"))[0] == 200
+
+
 async def test_every_request_leaves_a_line(gate: Door, tmp_path: Path) -> None:
     await gate.ask("GET", PODS, headers={"X-Turn": "7", "X-Justification": "look at pods"})
     await gate.ask("DELETE", f"{PODS}/a")

@@ -4,6 +4,7 @@ Prometheus itself does not keep metrics of hidden namespaces; this is the second
 time in bounds.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -51,7 +52,8 @@ class Prometheus:
             return _error(403, f"expected one of {', '.join(ENDPOINTS)} or label/<name>/values under /api/v1")
         given = list(request.query.items())
         if request.method == "POST":
-            form = await request.post()
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                form = await request.post()
             given += [(key, value) for key, value in form.items() if isinstance(value, str)]
         try:
             sent = bounded(

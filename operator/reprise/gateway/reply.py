@@ -71,4 +71,6 @@ def upstream_failed(exc: errors.RepriseError) -> web.Response:
     """An outside system did not answer. Its address and its words stay with us."""
     if isinstance(exc, errors.Unreachable):
         return refuse(503, "the system behind this request does not answer; try again in a few seconds")
+    if isinstance(exc, errors.Refused):
+        return refuse(413, "the answer is too large; ask for less: a namespace, a selector, or a limit")
     return refuse(500, "the system behind this request refused it")

@@ -1,6 +1,7 @@
 """`kubectl auth can-i` and `whoami`, answered from the allow-list: the API server would speak of the
 gateway's own rights."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -12,6 +13,7 @@ from reprise.gateway.registry import Registry
 from reprise.gateway.session import Session
 
 Json = dict[str, Any]
+BODY_SECONDS = 20.0
 _URLS = ["/api", "/apis", "/openapi", "/version", "/prometheus", "/jaeger", "/alerts", "/instructions"]
 
 
@@ -19,7 +21,8 @@ async def answer(
     request: web.Request, session: Session, registry: Registry, path: access.ApiPath
 ) -> web.Response:
     """Answer one SelfSubject…Review."""
-    body = await request.read()
+    async with asyncio.timeout(BODY_SECONDS):
+        body = await request.read()
     try:
         match request.content_type:
             case "application/json":

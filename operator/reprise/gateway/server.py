@@ -13,7 +13,7 @@ from reprise.gateway import audit, discovery, guide, jaeger, objects, prometheus
 from reprise.gateway.pages import Sealer
 from reprise.gateway.registry import Registry
 from reprise.gateway.session import Session, rfc3339, utc_now
-from reprise.gateway.stream import OPENED, SENT
+from reprise.gateway.stream import OPENED, SENT, Stream
 from reprise.gateway.upstream import Upstream
 
 log = logging.getLogger(__name__)
@@ -115,21 +115,36 @@ class Server:
         if session.in_flight > MAX_IN_FLIGHT or session.streams > MAX_STREAMS:
             return reply.refuse(429, f"at most {MAX_IN_FLIGHT} requests and {MAX_STREAMS} streams at a time")
         try:
-            refused = await session.admit(request.path)
-            if refused is not None and request.path != "/submit":
-                return reply.refusal(refused)
+            return await self._admitted(request, session, handler)
+        except (errors.RepriseError, OSError, ValueError, LookupError, TypeError, AttributeError) as exc:
+            broken = Stream.broken(request)
+            if broken is not None:
+                log.info("attempt %s: a stream of %s broke off: %r", session.attempt.uid, request.path, exc)
+                return broken
+            return self._failed(request, session, exc)
+
+    async def _admitted(self, request: web.Request, session: Session, handler: Handler) -> web.StreamResponse:
+        refused = await session.admit(request.path)
+        if refused is not None and request.path != "/submit":
+            return reply.refusal(refused)
+        try:
             return await handler(request)
-        except errors.RepriseError as exc:
-            log.warning("attempt %s: %s %s: %s", session.attempt.uid, request.method, request.path, exc)
-            return reply.upstream_failed(exc)
         except web.HTTPException as exc:
             return reply.refuse(exc.status, exc.reason)
-        except TimeoutError:
-            return reply.refuse(504, "it took too long")
-        except (ValueError, KeyError, TypeError, AttributeError):
-            # NB: an unexpected answer from behind must not show through in a traceback.
-            log.exception("attempt %s: %s %s", session.attempt.uid, request.method, request.path)
-            return reply.refuse(500, "the gateway failed to answer this; the operator's log says why")
+
+    def _failed(self, request: web.Request, session: Session, exc: Exception) -> web.Response:
+        """What the agent is told of a failure of ours: never a traceback, nor an address behind us."""
+        match exc:
+            case errors.RepriseError():
+                log.warning("attempt %s: %s %s: %s", session.attempt.uid, request.method, request.path, exc)
+                return reply.upstream_failed(exc)
+            case TimeoutError():
+                return reply.refuse(504, "it took too long")
+            case _:
+                log.error(
+                    "attempt %s: %s %s", session.attempt.uid, request.method, request.path, exc_info=exc
+                )
+                return reply.refuse(500, "this could not be answered; asking again will not help")
 
     # -- routes ---------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ WRITE_TIMEOUT_SECONDS = 30.0
 # Set by the server on each request: what to call when a stream opens; bytes that a stream has sent.
 OPENED: web.RequestKey[Callable[[], None]] = web.RequestKey("opened")
 SENT = web.RequestKey("sent", int)
+RESPONSE = web.RequestKey("response", web.StreamResponse)
 
 
 class Stream:
@@ -23,6 +24,7 @@ class Stream:
     async def open(self) -> None:
         self._session.add_stream()
         self._request[SENT] = 0
+        self._request[RESPONSE] = self._response
         self._request[OPENED]()
         await self._response.prepare(self._request)
 
@@ -33,6 +35,15 @@ class Stream:
             await self._response.write(data)
         self.size += len(data)
         self._request[SENT] = self.size
+
+    @staticmethod
+    def broken(request: web.Request) -> web.StreamResponse | None:
+        """Cut the connection of a stream that failed halfway: there is no other way left to say so. Returns
+        its response, None when the request has opened no stream."""
+        response = request.get(RESPONSE)
+        if response is not None and request.transport is not None:
+            request.transport.abort()
+        return response
 
     async def close(self) -> web.StreamResponse:
         await self._response.write_eof()

@@ -1,19 +1,27 @@
 """Reads from the systems behind the gateway, bounded in size and time."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Self
 from urllib.parse import urlencode
 
 import aiohttp
+from kubernetes.aio import client
 
 from reprise.adapters import kube
 from reprise.domain import errors
 
-MAX_BODY_BYTES = 64 * 1024 * 1024
+# Enough for every schema and for thousands of pods; so many of them at a time fit into the memory limit.
+MAX_BODY_BYTES = 16 * 1024 * 1024
+MAX_READS = 8
 
 
 class Upstream(kube.Kube):
     """The API server, with answers that can be read as they come."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        super().__init__(api)
+        self._reads = asyncio.Semaphore(MAX_READS)
 
     @classmethod
     async def reach(cls, kubeconfig: str | None = None) -> Self:
@@ -57,7 +65,7 @@ class Upstream(kube.Kube):
         accept: str = "application/json",
     ) -> kube.Response:
         """A GET, read whole. Raises Unreachable, and Refused when it is larger than MAX_BODY_BYTES."""
-        async with await self.open(path, query, accept) as response:
+        async with self._reads, await self.open(path, query, accept) as response:
             body = await read_capped(response)
         return kube.Response(response.status, response.headers.get("Content-Type", ""), body)
 
