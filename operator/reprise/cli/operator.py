@@ -33,6 +33,7 @@ def operator(liveness: str, verbose: bool) -> None:
     if not verbose:
         # kopf logs every handler call: with a timer that is a line a second and run.
         logging.getLogger("kopf").setLevel(logging.WARNING)
+        logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     registry = kopf.OperatorRegistry()
     settings = Settings.from_environment()
     Operator(settings).register(registry)

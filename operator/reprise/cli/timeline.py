@@ -1,6 +1,7 @@
 """The timeline of a run as lines of text, live and afterwards."""
 
 import datetime as dt
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from reprise.adapters.wire import model
 from reprise.domain.run_status import Phase
 
 _WIDTH = 150
+REPEAT_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,15 @@ def is_over(obj: Mapping[str, Any]) -> bool:
 
 
 class Printer:
-    """Prints each phase once when it begins, and what it waits for when that changes."""
+    """Prints each phase once when it begins, and what it waits for: at once when the reason changes, and at
+    most every `REPEAT_SECONDS` when only the words do."""
 
     def __init__(self, echo: Callable[[str], None] | None) -> None:
         self._echo = echo
         self._shown = 0
         self._last = ""
+        self._reason = ""
+        self._said_at = 0.0
 
     def show(self, obj: Mapping[str, Any]) -> None:
         if self._echo is None:
@@ -60,10 +65,10 @@ class Printer:
         self._shown = max(self._shown, len(known))
         text = ": ".join(part for part in (status.get("reason"), status.get("message")) if part)
         line = f"{'':11}{text}"
-        # What is waited for is said once: an agent's work would fill the screen with the same line.
-        if text and line != self._last:
+        due = time.monotonic() - self._said_at >= REPEAT_SECONDS
+        if text and line != self._last and (due or status.get("reason") != self._reason):
+            self._last, self._reason, self._said_at = line, str(status.get("reason")), time.monotonic()
             yield line
-        self._last = line
 
 
 def clock(text: str | None) -> str:

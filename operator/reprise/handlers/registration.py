@@ -65,9 +65,15 @@ class Operator:
 
     async def startup(self, settings: kopf.OperatorSettings, **_: Any) -> None:
         kopf_settings.configure(settings)
-        runtime = await self._stack.enter_async_context(
-            connections.open_runtime(self._settings, self._metrics)
-        )
+        try:
+            runtime = await self._stack.enter_async_context(
+                connections.open_runtime(self._settings, self._metrics)
+            )
+        except errors.RepriseError as exc:
+            if not exc.retryable:
+                raise kopf.PermanentError(str(exc)) from exc
+            # A fresh pod's network may take a moment; by default kopf would wait a minute.
+            raise kopf.TemporaryError(str(exc), delay=2) from exc
         if self._settings.metrics_port:
             server, thread = await asyncio.to_thread(
                 prometheus_client.start_http_server,
