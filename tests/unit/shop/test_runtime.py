@@ -13,7 +13,7 @@ import pytest
 from shop import __main__ as program
 from shop import database, logs, money, process, rpc, telemetry, visits, web
 from shop.proto import demo_pb2
-from shop.services import accounting, currency, frontend_proxy, payment, quote, shipping
+from shop.services import accounting, currency, frontend_proxy, load_generator, payment, quote, shipping
 
 
 @pytest.mark.parametrize(
@@ -237,6 +237,28 @@ def test_every_deck_of_visits_has_the_same_mixture() -> None:
         == Counter(names[size:])
         == {visit.name: visit.weight for visit in visits.VISITS}
     )
+
+
+@pytest.mark.parametrize(
+    ("failures", "patience", "opened"),
+    [
+        pytest.param(0, 60, True, id="open"),
+        pytest.param(99, 0, False, id="closed"),
+    ],
+)
+def test_visits_begin_with_the_first_order(
+    failures: int, patience: float, opened: bool, flag_values: Any
+) -> None:
+    asked: list[str] = []
+
+    def fetch(method: str, url: str, *_: Any) -> web.Response:
+        asked.append(url)
+        return web.Response(503 if len(asked) <= failures else 200)
+
+    shop = visits.Shop("http://shop", flag_values(), fetch)
+    generator = load_generator.Generator(shop, users=1, rate=1, seed=1)
+    assert generator.try_first_order(patience) is opened
+    assert ("http://shop/api/checkout" in asked) is opened
 
 
 def test_unknown_service_is_refused_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:

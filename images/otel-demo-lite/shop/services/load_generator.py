@@ -1,7 +1,10 @@
 """People in the shop: a steady, seeded stream of visits.
 
-Visits begin at a fixed rate, whatever the shop does with them, so that a slow shop does not look like a quiet
-one. LOCUST_USERS visitors make LOAD_VISITS_PER_USER_SECOND visits each; LOAD_SEED orders the kinds of visits.
+The stream begins with the first order that goes through, or after a minute without one: services that start
+one after the other are no outage. From then on visits begin at a fixed rate, whatever becomes of them,
+so that a slow shop does not look like a quiet one. LOCUST_USERS visitors make LOAD_VISITS_PER_USER_SECOND
+visits each; LOAD_SEED orders the kinds of visits.
+
 Flag: loadGeneratorFloodHomepage (that many requests to the home page in one go, again and again).
 """
 
@@ -19,6 +22,8 @@ from shop import flags, process, telemetry, visits, web
 
 _THREADS_PER_USER = 3
 _FLOOD_PAUSE_SECONDS = 2.0
+_PATIENCE_SECONDS = 60.0
+_FIRST_ORDER_PAUSE_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -26,9 +31,12 @@ _log = logging.getLogger(__name__)
 class Generator:
     """Starts visits at a rate; a few threads make them."""
 
-    def __init__(self, shop: visits.Shop, users: int, rate: float, seed: int) -> None:
-        """rate: visits a second of all users together."""
+    def __init__(
+        self, shop: visits.Shop, users: int, rate: float, seed: int, first: visits.Shop | None = None
+    ) -> None:
+        """rate: visits a second of all users together. first: the shop to try an order in."""
         self._shop = shop
+        self._first = first or shop
         self._users = users
         self._rate = rate
         self._seed = seed
@@ -49,7 +57,21 @@ class Generator:
         """Begin no more visits."""
         self._stop.set()
 
+    def try_first_order(self, patience_seconds: float = _PATIENCE_SECONDS) -> bool:
+        """Order again and again until an order goes through; False when patience ended first."""
+        deadline = time.monotonic() + patience_seconds
+        while True:
+            try:
+                visits.order(self._first, random.Random(self._seed))  # noqa: S311
+                return True
+            except (web.WebFailure, visits.PageError) as error:
+                _log.info("the shop is not open yet: %s", error)
+            if time.monotonic() >= deadline or self._stop.wait(_FIRST_ORDER_PAUSE_SECONDS):
+                return False
+
     def _begin(self) -> None:
+        if not self.try_first_order():
+            _log.warning("no order went through, visits begin all the same")
         began = time.monotonic()
         for number, planned in enumerate(visits.schedule(self._seed)):
             # From the start of it all, not from the last visit: the rate does not drift.
@@ -94,8 +116,10 @@ def main() -> None:
     users = int(process.setting("LOCUST_USERS"))
     rate = users * float(process.setting("LOAD_VISITS_PER_USER_SECOND", "0.25"))
     seed = int(process.setting("LOAD_SEED", "1"))
-    shop = visits.Shop(process.setting("LOCUST_HOST"), flags.Flags.from_environment("FLAGD_OFREP_PORT"))
-    generator = Generator(shop, users, rate, seed)
+    host, flag = process.setting("LOCUST_HOST"), flags.Flags.from_environment("FLAGD_OFREP_PORT")
+    generator = Generator(
+        visits.Shop(host, flag), users, rate, seed, first=visits.Shop(host, flag, visits.fetch_untraced)
+    )
     settings = {"users": users, "visitsPerSecond": rate, "seed": seed}
     server = web.serve(
         int(process.setting("LOCUST_WEB_PORT")),
