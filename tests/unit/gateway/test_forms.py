@@ -2,17 +2,16 @@
 
 import json
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from reprise.domain import errors
 from reprise.domain.access import ApiPath
 from reprise.domain.redaction import View
-from reprise.gateway import discovery, negotiate, objects, protobuf, shape
+from reprise.gateway import discovery, negotiate, protobuf, shape
 from reprise.gateway.pages import Sealer
-from reprise.gateway.session import Session
+from reprise.gateway.watch import Watch
 
 VIEW = View(datetime(2026, 1, 2, 12, 0, tzinfo=UTC))
 PODS = ApiPath("", "v1", "", "pods", "", "")
@@ -108,11 +107,11 @@ def test_a_continue_token_tells_nothing_and_fits_one_list_only() -> None:
             sealer.open(odd, "uid", "/api/v1/pods", ["a=b", ""])
 
 
-def watch(path: ApiPath = PODS, form: str = "json") -> objects.Watch:
-    return objects.Watch(cast(Session, SimpleNamespace(view=VIEW)), path, form, "Metadata")
+def watch(path: ApiPath = PODS, form: str = "json") -> Watch:
+    return Watch(VIEW, path, form, "Metadata")
 
 
-def sent(filtering: objects.Watch, kind: str, obj: dict[str, Any]) -> dict[str, Any] | None:
+def sent(filtering: Watch, kind: str, obj: dict[str, Any]) -> dict[str, Any] | None:
     line = filtering.filter(json.dumps({"type": kind, "object": obj}).encode())
     return json.loads(line) if line else None
 
