@@ -42,8 +42,8 @@ class Door(Protocol):
         """The services that traces are known of."""
         ...
 
-    def traces(self, service: str, *, errors_only: bool, limit: int) -> Sequence[Json]:
-        """Traces of the last minutes in the form of Jaeger's query API."""
+    def traces(self, service: str, *, limit: int, last_seconds: int) -> Sequence[Json]:
+        """Traces that a service took part in, in the form of Jaeger's query API."""
         ...
 
     def submit(self, entities: Sequence[str]) -> Json:

@@ -29,8 +29,9 @@ RESOURCES: dict[str, tuple[str, str]] = {
     "events": ("v1", "events"),
 }
 _SYSTEM = ("kube-system", "kube-public", "kube-node-lease", "local-path-storage", "default", "observability")
-TRACES_A_SERVICE = 20
-SERVICES_LOOKED_AT = 6
+TRACES_A_SERVICE = 60
+TRACES_SECONDS = 120
+SERVICES_LOOKED_AT = 3
 # Some collectors put the namespace on span metrics, some do not.
 ERROR_RATE = (
     "sum by (service_name) (rate(traces_span_metrics_calls_total"
@@ -162,7 +163,7 @@ def _namespace(attempt: Json, namespaces: Sequence[Json]) -> str:
 
 
 def _failures(door: Door, namespace: str) -> calls.Failures:
-    """From the error traces of the services that fail most."""
+    """From the traces of the services that fail most."""
     rates = {
         sample["metric"].get("service_name", ""): float(sample["value"][1])
         for sample in door.query(ERROR_RATE.format(namespace=namespace))
@@ -171,7 +172,7 @@ def _failures(door: Door, namespace: str) -> calls.Failures:
     traces = {
         trace["traceID"]: trace
         for name in worst
-        for trace in door.traces(name, errors_only=True, limit=TRACES_A_SERVICE)
+        for trace in door.traces(name, limit=TRACES_A_SERVICE, last_seconds=TRACES_SECONDS)
     }
     return calls.failures(traces.values())
 
