@@ -43,8 +43,13 @@ def check_reach(query: str, begin: datetime, window_start: datetime) -> None:
     """
     bare = _STRINGS.sub('""', query)
     for when in _AT.findall(bare):
-        if not when.startswith(("start", "end")) and parse_time(when) < window_start:
+        if when.startswith(("start", "end")):
+            continue
+        begin = min(begin, parse_time(when))
+        if begin < window_start:
             raise errors.InvalidInput(f"@ {when}: before the window, which begins at {_text(window_start)}")
+    if bare.count("@") != len(_AT.findall(bare)):
+        raise errors.InvalidInput("expected a time such as '@ 1767355800' or '@ end()', found another form")
     ranges = [(duration_seconds(length), bool(sub)) for length, sub in _RANGE.findall(bare)]
     if bare.count("[") != len(ranges):
         raise errors.InvalidInput("expected ranges such as [5m] or [5m:15s], found another form")
