@@ -49,7 +49,14 @@ async def test_the_application(kubeconfig: str, backends: Callable[[str], str], 
     rows = {entry.path: entry.rows for entry in made.files}
     assert all(rows[name] > 0 for name in SIGNALS), rows
 
-    pods = {row["object_name"] for row in objects(tmp_path / "snap") if row["object_kind"] == "Pod"}
+    # A pod that has only just started may not have been scraped yet.
+    scraped = (now - dt.timedelta(seconds=30)).isoformat()
+    pods = {
+        row["object_name"]
+        for row in objects(tmp_path / "snap")
+        if row["object_kind"] == "Pod"
+        and json.loads(row["body"])["metadata"]["creationTimestamp"][:19] < scraped[:19]
+    }
     assert {f"metrics/pod_{pod}.tsv" for pod in pods} - rows.keys() == set()
     assert rows["metrics/service_frontend.tsv"] > 0
     assert rows.keys().isdisjoint({"metrics/service_jaeger.tsv"})

@@ -1,5 +1,6 @@
 """`reprise score`: a submission against a truth file, without any cluster."""
 
+import functools
 import json
 import sys
 from collections.abc import Callable
@@ -48,7 +49,10 @@ def score(truth_file: str, submission_file: str, output: str) -> None:
     if truth_file == submission_file == "-":
         raise click.UsageError("expected at most one of --truth and --submission to be '-' (stdin)")
     answer = _load(truth_file, truth.from_json, problems)
-    submitted = _load(submission_file, submission.parse, problems)
+    # A kind that the truth names is no typing mistake, whether or not it is a well known one.
+    causes = answer.root_causes if answer else ()
+    kinds = {entity.kind for cause in causes for entity in (cause.entity, *cause.equivalents)}
+    submitted = _load(submission_file, functools.partial(submission.parse, extra_kinds=kinds), problems)
     if answer is None or submitted is None:
         raise errors.InvalidInput(problems)
     result = scoring.score(answer, submitted.entities)

@@ -139,7 +139,7 @@ def parse(data: object, extra_kinds: Collection[str] = ()) -> Submission:
             f"entities: expected at most {MAX_ENTITIES}, found {len(items)}; "
             "name the root causes only, not everything they affect"
         )
-    spellings = {**_SPELLINGS, **{kind.lower(): kind for kind in extra_kinds}}
+    spellings = _with(extra_kinds)
     marked = any(isinstance(item, Mapping) and "contributing_factor" in item for item in items)
     problems: list[str] = []
     found: dict[EntityId, None] = {}
@@ -160,7 +160,12 @@ def canonical(entity: EntityId, extra_kinds: Collection[str] = ()) -> EntityId:
 
     Raises InvalidInput for a kind that nobody knows and for a missing namespace.
     """
-    return _canonical(entity, {**_SPELLINGS, **{kind.lower(): kind for kind in extra_kinds}})
+    return _canonical(entity, _with(extra_kinds))
+
+
+def _with(extra_kinds: Collection[str]) -> Mapping[str, str]:
+    """The well known spellings win, so that `deploy` never becomes a kind of its own."""
+    return {**{kind.lower(): kind for kind in extra_kinds}, **_SPELLINGS}
 
 
 def _contributes(item: object) -> bool:

@@ -72,6 +72,11 @@ def test_what_is_neither_json_nor_yaml(tmp_path: Path, broken: str) -> None:
     assert "expected JSON or YAML" in str(done.exception)
 
 
+def test_a_kind_of_the_truth_is_known(tmp_path: Path) -> None:
+    done = call(tmp_path, "rootCauses: [{entity: shop/Widget/a}]", '["shop/widget/a"]', "-o", "json")
+    assert json.loads(done.output)["truePositives"] == ["shop/Widget/a"]
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     done = CliRunner().invoke(score, ["--truth", str(tmp_path / "no"), "--submission", str(tmp_path / "nor")])
     assert isinstance(done.exception, errors.InvalidInput)
