@@ -31,13 +31,13 @@ class Cluster:
         self.changed = asyncio.Event()
         self.listed = asyncio.Event()
 
-    def add(self, index: int, phase: str = "Pending") -> None:
+    def add(self, index: int, phase: str = "Pending", uid: str = "uid-first") -> None:
         name = f"first-{index}"
         self.attempts.append(
             {
                 "metadata": {"name": name, "namespace": "default"},
                 "spec": {
-                    "run": {"name": "first"},
+                    "run": {"name": "first", "uid": uid},
                     "index": index,
                     "application": {"namespace": "otel-demo"},
                     "budgets": {"requests": 20, "wallClockSeconds": 60},
@@ -49,7 +49,10 @@ class Cluster:
         self.changed.set()
 
     def _run(self, name: str) -> dict[str, Any]:
-        return {"metadata": {"name": name}, "status": {"phase": self.runs[name], "message": "works"}}
+        return {
+            "metadata": {"name": name, "uid": f"uid-{name}"},
+            "status": {"phase": self.runs[name], "message": "works"},
+        }
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.query.get("watch"):
@@ -112,6 +115,7 @@ def test_odd_targets_are_refused(text: str) -> None:
 
 
 async def test_the_first_open_attempt_is_taken(cluster: Cluster, admin: str) -> None:
+    cluster.add(1, "Pending", uid="of an earlier run of this name")
     cluster.add(1, "Submitted")
     cluster.add(3)
     cluster.add(2, "Running")

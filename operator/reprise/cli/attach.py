@@ -119,8 +119,10 @@ async def _open_attempt(kube: Kube, target: Target, namespace: str, deadline: fl
     while True:
         run = await kube.get(ObjectRef(API_VERSION, "BenchmarkRun", namespace, target.run))
         status = (run or {}).get("status") or {}
+        # NB: by uid, for an attempt of an earlier run of the same name may not be gone yet.
+        uid = (run or {}).get("metadata", {}).get("uid", "")
         attempts = await kube.list_objects(API_VERSION, "AgentAttempt", namespace)
-        mine = [one for one in attempts if one["spec"]["run"]["name"] == target.run]
+        mine = [one for one in attempts if one["spec"]["run"]["uid"] == uid]
         if target.index is not None:
             mine = [one for one in mine if one["spec"]["index"] == target.index]
         is_open = [one for one in mine if not _phase(one).is_over]
