@@ -23,6 +23,8 @@ from opentelemetry.util.types import AttributeValue
 from shop import process, telemetry
 
 TIMEOUT_SECONDS = 3.0
+# For a service that asks another one: its failure must have the time to come back.
+NESTED_TIMEOUT_SECONDS = 4.5
 _CONNECT_SECONDS = 3.0
 
 _log = logging.getLogger(__name__)

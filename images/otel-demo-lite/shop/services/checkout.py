@@ -136,9 +136,10 @@ class CheckoutService:
 
     def _ship_request(self, path: str, address: demo_pb2.Address, cart: demo_pb2.Cart) -> Any:
         body = {"address": _as_dict(address), "items": [_as_dict(item) for item in cart.items]}
-        response = self._fetch("POST", f"{self._shipping_url}/{path}", body)
+        url = f"{self._shipping_url}/{path}"
+        response = self._fetch("POST", url, body, None, web.NESTED_TIMEOUT_SECONDS)
         if response.status != 200:
-            raise web.WebFailure(response.status, f"POST {self._shipping_url}/{path}: HTTP {response.status}")
+            raise web.WebFailure(response.status, f"POST {url}: HTTP {response.status}")
         return response.json()
 
     def _charge(self, amount: demo_pb2.Money, card: demo_pb2.CreditCardInfo) -> str:

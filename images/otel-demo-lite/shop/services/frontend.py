@@ -15,6 +15,7 @@ from shop import process, rpc, telemetry, web
 from shop.proto import demo_pb2
 
 _CHECKOUT_SECONDS = 12.0
+_ASSISTANT_SECONDS = 8.0  # it asks the catalog, the database and the model
 _DEFAULT_CURRENCY = "USD"
 _MOST_RECOMMENDATIONS = 4
 
@@ -97,7 +98,9 @@ class Frontend:
         query = demo_pb2.AskProductAIAssistantRequest(
             product_id=request.params["id"], question=str(request.json().get("question", ""))
         )
-        return web.json_response(self._call("reviews", "AskProductAIAssistant", query).response)
+        return web.json_response(
+            self._call("reviews", "AskProductAIAssistant", query, _ASSISTANT_SECONDS).response
+        )
 
     def cart(self, request: web.Request) -> web.Response:
         """GET /api/cart: the items, each with its product."""
@@ -156,7 +159,9 @@ class Frontend:
         query = demo_pb2.ListRecommendationsRequest(
             user_id=request.first("sessionId"), product_ids=request.query.get("productIds", [])
         )
-        identifiers = self._call("recommendation", "ListRecommendations", query).product_ids
+        identifiers = self._call(
+            "recommendation", "ListRecommendations", query, web.NESTED_TIMEOUT_SECONDS
+        ).product_ids
         products = [self._product(identifier) for identifier in identifiers[:_MOST_RECOMMENDATIONS]]
         return web.json_response([_camel(product) for product in products])
 
@@ -169,7 +174,8 @@ class Frontend:
             }
         except (ValueError, KeyError, TypeError) as error:
             raise web.WebFailure(400, f"expected itemList as a JSON list of items: {error}") from None
-        answer = self._fetch("POST", f"{self._shipping_url}/get-quote", body)
+        url = f"{self._shipping_url}/get-quote"
+        answer = self._fetch("POST", url, body, None, web.NESTED_TIMEOUT_SECONDS)
         if answer.status != 200:
             raise web.WebFailure(500, f"shipping get-quote: HTTP {answer.status}")
         return web.json_response(_camel(_message(answer.json()["cost_usd"], demo_pb2.Money())))
