@@ -19,7 +19,7 @@ _VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Show the tools' o
 
 def _tools(name: str, progress: Progress) -> Tools:
     echo = progress.tool_line if progress.verbose else None
-    return Tools(paths.logs_dir(name), engine.environment(paths.state_dir(name)), echo)
+    return Tools(paths.logs_dir(name), engine.environment(paths.cache_dir()), echo)
 
 
 @click.command()
@@ -32,6 +32,7 @@ def _tools(name: str, progress: Progress) -> Tools:
     "--kubeconfig", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Use this cluster."
 )
 @click.option("--context", help="The context of the kubeconfig.")
+@click.option("--bare", is_flag=True, help="Only the cluster, nothing installed in it.")
 def up(
     name: str,
     verbose: bool,
@@ -40,10 +41,11 @@ def up(
     app: str,
     kubeconfig: Path | None,
     context: str | None,
+    bare: bool,
 ) -> None:
     """Make a cluster with everything in it, or finish a half-made one."""
-    progress = Progress(verbose)
-    wanted = bring_up.Wanted(name, profile, workers, app, kubeconfig, context)
+    progress = Progress(verbose, paths.logs_dir(name) / "steps.log")
+    wanted = bring_up.Wanted(name, profile, workers, app, kubeconfig, context, bare)
     store = Store(paths.cache_dir())
     builder = bring_up.Builder(wanted, paths.repository_root(), store, _tools(name, progress), progress)
     builder.up()
@@ -58,13 +60,13 @@ def up(
 @click.option("--cache", is_flag=True, help="Remove what was built, too; the next `up` starts from nothing.")
 def down(name: str, verbose: bool, cache: bool) -> None:
     """Remove everything that `up` made, and nothing else. Recorded snapshots and logs stay."""
-    progress = Progress(verbose)
+    progress = Progress(verbose, paths.logs_dir(name) / "steps.log")
     tools = _tools(name, progress)
     tear_down.down(tools, name, progress)
     if cache:
         names = images.catalogue(paths.repository_root(), rootfs.tag(), None)
         tear_down.remove_cache(tools, Store(paths.cache_dir()), names, progress)
-    if paths.data_dir(name).is_dir() and any(paths.data_dir(name).iterdir()):
+    if any(path.is_file() for path in paths.data_dir(name).rglob("*")):
         progress.say(f"snapshots and audit trails stay in {paths.data_dir(name)}")
 
 

@@ -37,6 +37,7 @@ class Wanted:
     app: str = "lite"
     kubeconfig: Path | None = None
     context: str | None = None
+    bare: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,10 @@ class Builder:
         with self.store.lock(f"up-{self.wanted.name}"):
             facts = detect.gather(self.tools, bool(self.wanted.kubeconfig or self.wanted.context))
             remembered = state.load(self.wanted.name)
-            # A cluster that stands keeps its profile: a registry that answers today does not change it.
-            asked = (
-                self.wanted.profile if self.wanted.profile != "auto" or not remembered else remembered.profile
-            )
+            asked = self.wanted.profile
+            if asked == "auto" and remembered and not facts.existing:
+                # A cluster that stands keeps its profile: a registry that answers today does not change it.
+                asked = remembered.profile
             choice = detect.decide(asked, facts)
             if remembered and remembered.finished and choice.profile not in ("existing", remembered.profile):
                 raise errors.Conflict(
@@ -88,6 +89,7 @@ class Builder:
                 rootfs.ensure(self.store, self.tools)
             with self.progress.step("node image"):
                 image.ensure(self.store, self.tools)
+            engine.forget_older(self.tools, "localhost/reprise-node", image.tag())
         remembered = self._stand("podman", kind_program, "build", image.tag())
         self._fill(
             fill.Supply(images.catalogue(self.root, debian, toolchain)),
@@ -167,6 +169,8 @@ class Builder:
         gateway_url: str,
         toolchain: gobuild.GoToolchain | None,
     ) -> None:
+        if self.wanted.bare:
+            return
         application = None
         if self.wanted.app == "upstream":
             helm: Path | str = "helm"

@@ -36,14 +36,14 @@ def settings(nofile_hard: int) -> str:
     )
 
 
-def environment(state: Path) -> dict[str, str]:
-    """Write containers.conf into the state directory.
+def environment(folder: Path) -> dict[str, str]:
+    """Write containers.conf into the folder.
 
     Returns the variables that make Podman and kind use it.
     """
-    state.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    path = state / "containers.conf"
+    path = folder / "containers.conf"
     path.write_text(settings(hard if hard > 0 else 1048576))
     return {
         "CONTAINERS_CONF": str(path),

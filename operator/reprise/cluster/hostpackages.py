@@ -23,7 +23,7 @@ PACKAGES = {
 }
 # installed as helpers, not on PATH
 _HELPER_FOLDERS = ("/usr/lib/podman", "/usr/libexec/podman", "/usr/lib/netavark")
-FREE_GIB_COLD, FREE_GIB_WARM = 25, 4
+FREE_GIB_COLD, FREE_GIB_WARM = 30, 8
 
 
 def find(program: str) -> bool:

@@ -1,10 +1,12 @@
 """Says what is being done and for how long: a live line on a terminal, plain lines elsewhere."""
 
+import datetime
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console
 
@@ -22,6 +24,7 @@ class Progress:
     """Writes to standard error, so that standard output stays free for results."""
 
     verbose: bool = False
+    log: Path | None = None
     console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
     started: float = field(default_factory=time.monotonic)
 
@@ -56,4 +59,13 @@ class Progress:
                 status.stop()
             elapsed = time.monotonic() - started
             note = f"  ({step.note})" if step.note else ""
-            self.say(f"  {mark} {name:<44} {elapsed:7.1f} s{note}")
+            line = f"{mark} {name:<44} {elapsed:7.1f} s{note}"
+            self.say(f"  {line}")
+            self._keep(line)
+
+    def _keep(self, line: str) -> None:
+        """Steps and their times stay readable after the terminal is gone."""
+        if self.log:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            with self.log.open("a", encoding="utf-8") as out:
+                out.write(f"{datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')} {line}\n")

@@ -49,14 +49,16 @@ class Maker:
         if remembered and condition in (Condition.RUNNING, Condition.STOPPED):
             with self.progress.step("cluster answers") as step:
                 healthy = repair.revive(self.containers, self.kubectl, API_SECONDS)
-                step.note = why if healthy else f"{why}; does not come back"
+                if condition is Condition.STOPPED:
+                    why += ", started again" if healthy else ", does not come back after a start"
+                step.note = why
             if healthy:
                 if self.asked.image and remembered.node_image != self.asked.image:
                     self.progress.say(
                         "  note: the node image changed since; `reprise down` and `up` renew it"
                     )
                 return remembered
-            condition, why = Condition.HALF_MADE, "it did not come back after a start"
+            condition, why = Condition.HALF_MADE, "its API server or nodes do not answer"
         if condition is Condition.HALF_MADE:
             self.progress.say(f"  the cluster is not usable ({why}): removing it and making it anew")
             with self.progress.step("old cluster removed"):

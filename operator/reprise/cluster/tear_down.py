@@ -9,7 +9,7 @@ from reprise.cluster.store import Store
 from reprise.cluster.tools import Tools
 from reprise.domain import errors
 
-_OWN_FILES = ("kubeconfig", "kubeconfig.new", "kubeconfig.lock", "kubeconfig.new.lock", "containers.conf")
+_OWN_FILES = ("kubeconfig", "kubeconfig.new", "kubeconfig.lock", "kubeconfig.new.lock")
 
 
 def down(tools: Tools, name: str, progress: Progress) -> None:

@@ -1,0 +1,161 @@
+"""`reprise up` and `down` on clusters of their own: fast second time, repair, remaking, nothing left behind."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reprise.cluster import engine, kind, paths
+
+NAME = "selftest"
+FOREIGN = "foreign"
+REPRISE = (sys.executable, "-c", "from reprise.cli.main import main; main()")
+
+
+def reprise(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([*REPRISE, *words], capture_output=True, text=True, timeout=900, check=False)
+
+
+def up() -> str:
+    """What the command said; it must have worked."""
+    done = reprise("up", "--bare", "--name", NAME)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def podman(*words: str) -> str:
+    env = {**os.environ, **engine.environment(paths.cache_dir())}
+    return subprocess.run(
+        ["podman", *words], capture_output=True, text=True, env=env, timeout=120, check=True
+    ).stdout
+
+
+def containers(name: str = NAME) -> dict[str, str]:
+    """Name → id of the cluster's containers."""
+    label = f"label={kind.LABEL_CLUSTER}={kind.cluster_name(name)}"
+    lines = podman("ps", "--all", "--filter", label, "--format", "{{.Names}} {{.ID}}").splitlines()
+    return dict(line.split() for line in lines)  # type: ignore[misc]
+
+
+def ready_nodes() -> set[str]:
+    words = [paths.kubectl_path(), "--kubeconfig", paths.kubeconfig_path(NAME), "get", "nodes", "-o", "json"]
+    items = json.loads(subprocess.run(words, capture_output=True, timeout=60, check=True).stdout)["items"]
+    return {
+        item["metadata"]["name"]
+        for item in items
+        if any(c["type"] == "Ready" and c["status"] == "True" for c in item["status"]["conditions"])
+    }
+
+
+def has_dns() -> bool:
+    """True when a rollout of CoreDNS is complete: its pods run and answer their probes."""
+    words = [paths.kubectl_path(), "--kubeconfig", paths.kubeconfig_path(NAME)]
+    watch = ["rollout", "status", "deployment/coredns", "-n", "kube-system", "--timeout=120s"]
+    return subprocess.run([*words, *watch], capture_output=True, timeout=150, check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    if os.geteuid() != 0:
+        pytest.skip("a closed-network cluster needs root")
+    reprise("down", "--name", NAME)
+    up()
+    yield
+    reprise("down", "--name", NAME)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_second_up_builds_and_makes_nothing() -> None:
+    before = containers()
+    said = up()
+    assert containers() == before
+    assert len(before) == 2
+    for word in ("compile", "image", "cluster with", "making it anew"):
+        assert word not in said
+
+
+@pytest.mark.usefixtures("cluster")
+def test_dead_worker_is_started_again() -> None:
+    before = containers()
+    podman("kill", f"{kind.cluster_name(NAME)}-worker")
+    assert "started again" in up()
+    assert containers() == before
+    assert ready_nodes() == set(before)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_cluster_comes_back_after_a_reboot_with_other_addresses() -> None:
+    before = containers()
+    podman("kill", *before)
+    # takes the address that the first node had
+    squatter = podman(
+        "run", "--detach", "--rm", "--net", engine.NETWORK, _some_image(), "sleep", "600"
+    ).strip()
+    try:
+        assert "started again" in up()
+        assert containers() == before
+        assert ready_nodes() == set(before)
+        assert has_dns()
+    finally:
+        podman("rm", "--force", squatter)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_half_made_cluster_is_made_anew() -> None:
+    before = containers()
+    record = paths.state_dir(NAME) / "state.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "finished": False}))
+    assert "making it anew" in up()
+    after = containers()
+    assert set(after) == set(before)
+    assert not set(after.values()) & set(before.values())
+    assert ready_nodes() == set(after)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_status_as_json() -> None:
+    found = json.loads(reprise("status", "--name", NAME, "-o", "json").stdout)
+    assert (found["condition"], found["apiReady"]) == ("running", True)
+    assert {node["name"] for node in found["nodes"]} == set(containers())
+
+
+@pytest.mark.usefixtures("cluster")
+def test_down_leaves_nothing_and_touches_nobody_else() -> None:
+    others = set(podman("ps", "--all", "--format", "{{.ID}}").split()) - {
+        i[:12] for i in containers().values()
+    }
+    mounts = '{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}'
+    volumes = set(podman("inspect", "--format", mounts, *containers()).split())
+    other_volumes = set(podman("volume", "ls", "--quiet").split()) - volumes
+    own_config = Path.home() / ".kube" / "config"
+    config_before = own_config.read_bytes() if own_config.exists() else None
+    assert reprise("down", "--name", NAME).returncode == 0
+    assert containers() == {}
+    assert volumes
+    assert not volumes & set(podman("volume", "ls", "--quiet").split())
+    assert others <= set(podman("ps", "--all", "--format", "{{.ID}}").split())
+    assert other_volumes <= set(podman("volume", "ls", "--quiet").split())
+    assert not paths.kubeconfig_path(NAME).exists()
+    assert (own_config.read_bytes() if own_config.exists() else None) == config_before
+
+
+@pytest.mark.parametrize("command", [("up", "--bare"), ("down",)])
+def test_containers_of_somebody_else_are_left_alone(command: tuple[str, ...]) -> None:
+    label = f"{kind.LABEL_CLUSTER}={kind.cluster_name(FOREIGN)}"
+    made = podman("create", "--label", label, _some_image(), "sleep", "1").strip()
+    try:
+        done = reprise(*command, "--name", FOREIGN)
+        assert done.returncode == 1
+        assert "not remember" in done.stderr
+        assert made[:12] in {one[:12] for one in containers(FOREIGN).values()}
+    finally:
+        podman("rm", "--force", made)
+
+
+def _some_image() -> str:
+    found = podman("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+    return next(name for name in found if name.startswith("localhost/reprise-debian:"))
