@@ -37,17 +37,18 @@ def as_row(view: View, path: ApiPath, row: Mapping[str, Any], include: str) -> b
     obj = row.get("object") or {}
     if redaction.hides(view, path.group, path.resource, obj):
         return None
-    cells = [
-        "" if isinstance(cell, str) and redaction.mentions(view, cell) else cell
-        for cell in row.get("cells", ())
-    ]
-    head = {"cells": redaction.scrub(view, cells)}
+    head = {"cells": row.get("cells", [])}
     if row.get("conditions"):
-        head["conditions"] = redaction.scrub(view, row["conditions"])
+        head["conditions"] = row["conditions"]
+    encoded = dump(head)
+    if redaction.mentions(view, encoded.decode()):
+        # Cells keep their places, so those that name hidden things are blanked.
+        cells = [cell if redaction.scrub(view, [cell]) else "" for cell in head["cells"]]
+        encoded = dump({**redaction.scrub(view, head), "cells": cells})
     if include == "None":
-        return dump(head)
+        return encoded
     whole = obj if include == "Object" else {**PARTIAL, "metadata": obj.get("metadata") or {}}
-    return dump(head)[:-1] + b',"object":' + redaction.encode(view, whole) + b"}"
+    return encoded[:-1] + b',"object":' + redaction.encode(view, whole) + b"}"
 
 
 def collection(document: Mapping[str, Any], key: str, items: list[bytes], token: str) -> bytes:
