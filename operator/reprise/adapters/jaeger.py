@@ -22,9 +22,9 @@ REQUEST_TIMEOUT_SECONDS = 30.0
 DEFAULT_LIMIT = 500
 _NANOSECONDS = 1_000_000_000
 # A window that is no wider than this is not halved again, but asked for with the highest limit. Jaeger
-# refuses limits that are not below its store's `max_traces` (50,000 with our configuration).
+# refuses limits that are not below its store's `max_traces` (12,000 with our configuration).
 _NARROWEST_NANOSECONDS = 1_000_000
-_HIGHEST_LIMIT = 20_000
+_HIGHEST_LIMIT = 10_000
 
 
 class SpanKind(Enum):

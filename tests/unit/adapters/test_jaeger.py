@@ -17,7 +17,7 @@ NO_TRACES = {"error": {"httpCode": 404, "message": "No traces found"}}
 TOO_MANY = {
     "error": {"httpCode": 500, "message": "search depth must be greater than 0 and less than max traces"}
 }
-MAX_TRACES = 50_000
+MAX_TRACES = 12_000
 
 RESOURCE = {
     "attributes": [
