@@ -162,6 +162,17 @@ def callers_of_a_stopped_one_crash(it: Shop) -> None:
     }
 
 
+def an_old_template_again(it: Shop) -> None:
+    """A ReplicaSet from before the window is used again."""
+    it.container("currency")["args"] = ["currencies"]
+    replica_set = it.revision(it.deployment("currency"), 2, DURING)
+    replica_set["metadata"]["creationTimestamp"] = BEFORE
+    it.deployment("currency")["status"] = {
+        "replicas": 1,
+        "conditions": [{"type": "Progressing", "status": "True", "lastUpdateTime": DURING}],
+    }
+
+
 def memory(it: Shop) -> None:
     state = it.pod("recommendation")["status"]["containerStatuses"][0]
     state["restartCount"] = 3
@@ -225,6 +236,7 @@ BROKEN: list[tuple[Callable[[Shop], None], list[str]]] = [
     (service_port_changed, ["otel-demo/Service/product-catalog"]),
     (environment_host_and_crashes, ["otel-demo/Deployment/cart"]),
     (callers_of_a_stopped_one_crash, ["otel-demo/Deployment/valkey-cart"]),
+    (an_old_template_again, ["otel-demo/Deployment/currency"]),
     (memory, ["otel-demo/Deployment/recommendation"]),
     (cordoned, ["Node/worker"]),
     (bad_node_selector, ["otel-demo/Deployment/email"]),
@@ -266,6 +278,17 @@ def an_old_change(it: Shop) -> None:
     it.firing("HighRequestErrorRate", service_name="frontend")
 
 
+def a_pod_deleted_after_an_old_rollback(it: Shop) -> None:
+    """The revision before was a broken one, long ago; now somebody deleted the pod."""
+    it.container("cart")["image"] = "otel-demo-lite:fixed"
+    it.revision(it.deployment("cart"), 2, BEFORE)
+    it.deployment("cart")["status"]["conditions"] = [
+        {"type": "Progressing", "status": "True", "lastUpdateTime": BEFORE}
+    ]
+    it.pod("cart")["metadata"]["creationTimestamp"] = DURING
+    it.firing("HighRequestErrorRate", service_name="cart")
+
+
 def a_quota_with_room(it: Shop) -> None:
     it.quotas.append({"metadata": {"name": "compute"}, "spec": {"hard": {"limits.memory": "100Gi"}}})
 
@@ -288,6 +311,7 @@ FINE: list[Callable[[Shop], None]] = [
     keeps_everybody_from_what_serves_nobody,
     admits_another_namespace,
     an_old_change,
+    a_pod_deleted_after_an_old_rollback,
     a_quota_with_room,
     a_refusal_that_is_over,
     crashed_before_the_window,

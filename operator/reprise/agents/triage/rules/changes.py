@@ -57,27 +57,26 @@ def _revision(replica_set: Json) -> int:
 
 
 def _recent(world: World, deployment: Json, newest: Json) -> bool:
-    """Whether the newest revision was rolled out in the window.
+    """Whether the newest revision was rolled out in the window: by all clocks that know.
 
-    NB: a ReplicaSet is used again when an old template comes back, so its own age says nothing: its oldest
-    pod does, and where it has none, when the Deployment last made progress.
+    NB: a ReplicaSet is used again when an old template comes back, so its own age is the last resort. A pod
+    that was only deleted is young without any roll-out; then the Deployment's last progress is old.
     """
-    born = [
-        pod["metadata"].get("creationTimestamp")
+    pods = [
+        pod["metadata"].get("creationTimestamp", "")
         for pod in world.pods
         if any(
             o.get("uid") == newest["metadata"].get("uid")
             for o in pod["metadata"].get("ownerReferences") or ()
         )
     ]
-    if born:
-        return world.in_window(min(time for time in born if time) if any(born) else None)
-    moved = [
-        condition.get("lastUpdateTime")
+    progress = [
+        condition.get("lastUpdateTime", "")
         for condition in deployment.get("status", {}).get("conditions") or ()
         if condition["type"] == "Progressing"
     ]
-    return world.in_window(moved[0] if moved else newest["metadata"].get("creationTimestamp"))
+    clocks = [min(times) for times in (pods, progress) if times]
+    return all(world.in_window(time) for time in clocks or [newest["metadata"].get("creationTimestamp")])
 
 
 def differences(old: Json, new: Json) -> set[str]:
