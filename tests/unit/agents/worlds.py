@@ -2,6 +2,7 @@
 
 import copy
 import datetime as dt
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,22 @@ DURING = "2026-11-21T11:40:00Z"
 Json = dict[str, Any]
 
 
+@functools.cache
+def _manifests() -> list[Json]:
+    return [
+        document
+        for path in sorted((ROOT / "manifests/otel-demo").glob("*.yaml"))
+        for document in yaml.safe_load_all(path.read_text())
+        if document and document.get("kind") in ("Deployment", "StatefulSet", "Service")
+    ]
+
+
 def shop() -> "Shop":
     """The application of `manifests/otel-demo`, all pods running and ready since before the window."""
     made = Shop()
-    for path in sorted((ROOT / "manifests/otel-demo").glob("*.yaml")):
-        for document in yaml.safe_load_all(path.read_text()):
-            if document and document.get("kind") in ("Deployment", "StatefulSet", "Service"):
-                document.setdefault("metadata", {})["namespace"] = NAMESPACE
-                made.add(document)
+    for document in copy.deepcopy(_manifests()):
+        document.setdefault("metadata", {})["namespace"] = NAMESPACE
+        made.add(document)
     flags = (ROOT / "manifests/otel-demo/config/demo.flagd.json").read_text()
     made.config_maps.append({"metadata": {"name": "flagd-config"}, "data": {"demo.flagd.json": flags}})
     return made
