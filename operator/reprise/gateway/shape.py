@@ -69,7 +69,11 @@ def bookmark(obj: Mapping[str, Any]) -> Json:
     """A BOOKMARK's object without anything but the place in history that it marks."""
     if obj.get("kind") == "Table":
         rows = [
-            {"cells": [], "object": {**PARTIAL, "metadata": _mark(row.get("object") or {})}}
+            {
+                # Cells of an object without fields: they fill the columns and tell nothing.
+                "cells": row.get("cells", []),
+                "object": {**PARTIAL, "metadata": _mark(row.get("object") or {})},
+            }
             for row in obj.get("rows") or ()
         ]
         return {**obj, "rows": rows}

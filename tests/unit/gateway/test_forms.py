@@ -172,6 +172,15 @@ def test_bookmarks_keep_only_their_place() -> None:
     }
 
 
+def test_bookmarks_of_tables_fill_their_columns() -> None:
+    marked = {"metadata": {"resourceVersion": "7", "name": "operator"}}
+    found = sent(watch(form="table"), "BOOKMARK", table({"cells": ["", 0], "object": marked}, columns=False))
+    assert found is not None
+    (row,) = found["object"]["rows"]
+    assert row["cells"] == ["", 0]
+    assert row["object"]["metadata"] == {"resourceVersion": "7", "creationTimestamp": None}
+
+
 def test_discovery_shows_what_is_allowed() -> None:
     listed = discovery.resources(
         {
