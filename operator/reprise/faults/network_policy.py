@@ -72,7 +72,7 @@ def _plan_ingress_block(
 
 
 def _ingress_block_symptoms(target: str) -> tuple[Symptom, ...]:
-    return (AlertSymptom("no requests arrive", alert="NoRequestsReceived", labels={"service_name": target}),)
+    return (AlertSymptom("callers fail", alert="HighRequestErrorRate"),)
 
 
 INGRESS_BLOCK = Mechanism(

@@ -139,7 +139,7 @@ def _near(current: int | str, port: int, served: set[int], seed: int, target: st
 
 
 def _target_port_symptoms(target: str) -> tuple[Symptom, ...]:
-    return (AlertSymptom("callers fail", alert="HighRequestErrorRate", labels={"service_name": "frontend"}),)
+    return (AlertSymptom("callers fail", alert="HighRequestErrorRate"),)
 
 
 TARGET_PORT = Mechanism(
