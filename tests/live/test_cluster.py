@@ -1,4 +1,4 @@
-"""`reprise up` and `down` on clusters of their own: fast second time, repair, remaking, nothing left behind."""
+"""`reprise up` and `down` on clusters of their own: fast second time, repair, nothing left behind."""
 
 import json
 import os

@@ -52,7 +52,9 @@ class Builder:
 
     def up(self) -> None:
         """Bring everything up. Raises only errors of the tree."""
-        with self.store.lock(f"up-{self.wanted.name}"):
+        with self.store.lock(
+            f"up-{self.wanted.name}", lambda: self.progress.say("waiting for another `reprise up` to end")
+        ):
             facts = detect.gather(self.tools, bool(self.wanted.kubeconfig or self.wanted.context))
             remembered = state.load(self.wanted.name)
             asked = self.wanted.profile

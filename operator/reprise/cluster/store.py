@@ -46,12 +46,20 @@ class Store:
         return final
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """Held by one process at a time; freed by the kernel when that process dies."""
+    def lock(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+        """Held by one process at a time; freed by the kernel when that process dies.
+
+        `waiting` is called once when somebody else holds it.
+        """
         folder = self.root / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / name).open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if waiting:
+                    waiting()
+                fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
     def prune(self, kind: str, name: str, keep: int = 2) -> None:

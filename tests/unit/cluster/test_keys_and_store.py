@@ -127,7 +127,12 @@ def test_lock_is_freed_when_its_holder_dies(tmp_path: Path) -> None:
     holder = context.Process(target=_hold, args=(tmp_path, started, end))
     holder.start()
     assert started.wait(20)
-    holder.kill()
+    waited: list[str] = []
+
+    def somebody_else() -> None:
+        waited.append("x")
+        holder.kill()
+
+    with Store(tmp_path).lock("x", somebody_else):
+        assert waited == ["x"]
     holder.join()
-    with Store(tmp_path).lock("x"):
-        assert (tmp_path / "locks" / "x").exists()
