@@ -69,6 +69,9 @@ class Cluster:
     patches: list[Json] = field(default_factory=list)
     watchers: list[asyncio.Queue[Json]] = field(default_factory=list)
     version: int = 100
+    # When set, a submission is stored, and answered only when this is set, with an error.
+    answers: asyncio.Event | None = None
+    stored: asyncio.Event = field(default_factory=asyncio.Event)
     pod_stream: asyncio.Queue[Json] = field(default_factory=asyncio.Queue)
 
     def notify(self, kind: str, obj: Json) -> None:
@@ -95,6 +98,9 @@ class Cluster:
                 return web.json_response({"metadata": {"resourceVersion": str(self.version)}, "items": items})
             case ["apis", "reprise.dev", "v1alpha1", "namespaces", _, "agentattempts", name, "status"]:
                 return await self._patch(request, name)
+            case ["apis", "reprise.dev", "v1alpha1", "namespaces", _, "agentattempts", name]:
+                (found,) = (one for one in self.attempts.values() if one["metadata"]["name"] == name)
+                return web.json_response(found)
             case ["api", "v1", "namespaces"]:
                 if request.query.get("watch"):
                     return await self._stream(request, asyncio.Queue())
@@ -118,6 +124,10 @@ class Cluster:
             if obj["metadata"]["name"] == name:
                 obj["status"] = {**obj.get("status", {}), **body["status"]}
                 self.put(obj)
+                if "submission" in body["status"] and self.answers is not None:
+                    self.stored.set()
+                    await self.answers.wait()
+                    return web.json_response({"message": "too late"}, status=504)
                 return web.json_response(obj)
         return web.json_response({"message": "gone"}, status=404)
 

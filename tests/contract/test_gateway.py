@@ -212,6 +212,33 @@ async def test_a_submission_that_cannot_be_stored_is_not_accepted(gate: Door) ->
     assert (await gate.ask("POST", "/submit", json=ANSWER))[0] == 200
 
 
+async def test_a_submission_whose_answer_was_lost_still_counts_once(gate: Door) -> None:
+    await gate.ask("GET", PODS)
+    gate.cluster.answers = asyncio.Event()
+    gate.cluster.answers.set()
+    assert (await gate.ask("POST", "/submit", json=ANSWER))[0] == 503
+    gate.cluster.answers = None
+    assert (await gate.ask("POST", "/submit", json={"entities": []}))[0] == 409
+    stored = await gate.stored(phase="Submitted")
+    assert stored["submission"] == ANSWER
+
+
+async def test_an_agent_that_hangs_up_while_submitting_has_submitted(gate: Door) -> None:
+    await gate.ask("GET", PODS)
+    gate.cluster.answers = asyncio.Event()
+    submitting = asyncio.create_task(gate.ask("POST", "/submit", json=ANSWER))
+    await asyncio.wait_for(gate.cluster.stored.wait(), 10)
+    submitting.cancel()
+    gate.cluster.answers.set()
+    gate.cluster.answers = None
+    async with asyncio.timeout(10):
+        while (await gate.ask("GET", PODS))[0] != 401:
+            pass
+    assert (await gate.ask("POST", "/submit", json={"entities": []}))[0] == 409
+    stored = gate.cluster.attempts["uid-1"]["status"]
+    assert (stored["phase"], stored["submission"]) == ("Submitted", ANSWER)
+
+
 async def test_nobody_learns_from_the_answer_whether_it_is_right(gate: Door) -> None:
     _, body = await gate.ask("POST", "/submit", json=ANSWER)
     assert set(body) == {"accepted", "entities"}

@@ -10,6 +10,7 @@ from reprise.domain import access, budget, errors, redaction
 from reprise.domain.budget import Phase
 from reprise.gateway import attempt as attempts
 from reprise.gateway import audit
+from reprise.gateway.store import StatusStore
 from reprise.gateway.upstream import Upstream
 
 log = logging.getLogger(__name__)
@@ -37,14 +38,13 @@ class Session:
         # Nothing older than this process has seen of the attempt may be watched from: history would show
         # what was changed, and when.
         self.oldest_revision = attempt.resource_version
-        self._kube = kube
+        self._store = StatusStore(kube, attempt)
         self._clock = clock
         self._phase = attempt.phase
         self._started_at = redaction.parse_time(status.get("startedAt"))
         self._requests = max(int(status.get("requests") or 0), trail.totals.counted)
         self._denied = max(int(status.get("denied") or 0), trail.totals.denied)
         self._seq = trail.totals.last_seq
-        self._persisted: dict[str, Any] = dict(status)
         self._ended_at: str = status.get("endedAt", "")
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -84,9 +84,10 @@ class Session:
         that is stored."""
         if not self.phase.is_over and self._started_at is None:
             async with self._lock:
+                await self._settle()
                 if self._started_at is None:
                     now = self._clock()
-                    await self._write({"phase": str(Phase.RUNNING), "startedAt": rfc3339(now)})
+                    await self._store.write({"phase": str(Phase.RUNNING), "startedAt": rfc3339(now)})
                     self._started_at = now
                     self._phase = Phase.RUNNING
                     self._wake.set()
@@ -109,26 +110,43 @@ class Session:
 
     async def submit(self, entities: Iterable[str]) -> access.Refusal | None:
         """Store the submission, once. None when it is stored. Raises Unreachable when it could not be."""
+        try:
+            return await self._submit(list(entities))
+        finally:
+            # Also when the agent hung up halfway: what became of it is found out by run().
+            self._wake.set()
+
+    async def _submit(self, entities: list[str]) -> access.Refusal | None:
         async with self._lock:
+            await self._settle()
             phase = self.phase
-            if self._phase is Phase.SUBMITTED or self._persisted.get("submission"):
+            if self._phase is Phase.SUBMITTED or self._store.stored.get("submission"):
                 return access.Refusal(409, "Conflict", "a submission was accepted before; it stands")
             if phase.is_over:
                 return access.Refusal(410, "Gone", f"too late: {budget.explain(phase, self.attempt.limits)}")
             now = rfc3339(self._clock())
-            await self._write(
+            await self._store.write(
                 {
                     "phase": str(Phase.SUBMITTED),
                     "submittedAt": now,
                     "endedAt": now,
-                    "submission": {"entities": list(entities)},
+                    "submission": {"entities": entities},
                     "message": budget.explain(Phase.SUBMITTED, self.attempt.limits),
                     **self._counters(),
                 }
             )
             self._phase, self._ended_at = Phase.SUBMITTED, now
-            self._wake.set()
             return None
+
+    async def _settle(self) -> None:
+        """Take over what a write of ours has done whose answer never came."""
+        await self._store.settle()
+        stored = self._store.stored
+        phase = Phase(stored.get("phase") or Phase.PENDING)
+        if phase.is_over and not self._phase.is_over:
+            self._phase, self._ended_at = phase, stored.get("endedAt", "")
+        if self._started_at is None and (started := redaction.parse_time(stored.get("startedAt"))):
+            self._started_at = started
 
     # -- streams --------------------------------------------------------------------------------
 
@@ -161,6 +179,7 @@ class Session:
             stored = False
             try:
                 async with self._lock:
+                    await self._settle()
                     await self._persist(self.phase)
                 stored = True
             except errors.NotFound:
@@ -203,7 +222,7 @@ class Session:
 
     async def _persist(self, phase: Phase) -> None:
         if phase is Phase.PENDING:
-            await self._mark_pending()
+            await self._store.mark_pending(self.attempt.resource_version)
             return
         fields: dict[str, Any] = {"phase": str(phase)}
         if self._started_at is not None:
@@ -212,31 +231,5 @@ class Session:
             self._ended_at = self._ended_at or rfc3339(self._clock())
             fields["endedAt"] = self._ended_at
             fields["message"] = self.attempt.verdict_reason or budget.explain(phase, self.attempt.limits)
-        await self._write(fields)
+        await self._store.write(fields)
         self._phase = phase
-
-    async def _mark_pending(self) -> None:
-        """Say that the attempt is known, unless anything at all has happened to it meanwhile."""
-        if self._persisted.get("phase"):
-            return
-        meta = {"uid": self.attempt.uid, "resourceVersion": str(self.attempt.resource_version)}
-        try:
-            await self._patch({"metadata": meta, "status": {"phase": str(Phase.PENDING)}})
-        except errors.Conflict:
-            log.info("attempt %s was changed before it was marked as pending", self.attempt.uid)
-
-    async def _write(self, fields: dict[str, Any]) -> None:
-        """Patch what differs from what is stored. Raises what `Kube.request` raises."""
-        changed = {key: value for key, value in fields.items() if self._persisted.get(key) != value}
-        if not changed:
-            return
-        await self._patch({"metadata": {"uid": self.attempt.uid}, "status": changed})
-
-    async def _patch(self, body: dict[str, Any]) -> None:
-        answer = await self._kube.request(
-            "PATCH",
-            f"{self.attempt.url}/status",
-            body=body,
-            content_type="application/merge-patch+json",
-        )
-        self._persisted = dict(answer.get("status") or {})
