@@ -113,3 +113,11 @@ def test_own_annotations_are_drift() -> None:
 def test_stored_data_that_is_none(data: Any) -> None:
     with pytest.raises(errors.Corrupt):
         drift.from_json(data)
+
+
+@pytest.mark.parametrize(("replicas", "expected"), [(0, 0), (1, 1)])
+def test_history_that_a_deployment_trims_is_no_drift(replicas: int, expected: int) -> None:
+    old = EntityId("otel-demo", "ReplicaSet", "ad-1")
+    before = drift.fingerprint([(old, {"spec": {"replicas": replicas}})])
+    assert len(drift.compare(before, drift.fingerprint([]))) == expected
+    assert len(drift.compare(drift.fingerprint([]), before)) == 1, "a new one is drift in any case"
