@@ -129,7 +129,7 @@ def compare(expected: Fingerprint, found: Fingerprint) -> tuple[Difference, ...]
 
 
 def _trimmed(entity: str, before: Mapping[str, Any]) -> bool:
-    """Whether this was an emptied ReplicaSet: a Deployment keeps some as history and drops the oldest itself."""
+    """Whether this was an emptied ReplicaSet: a Deployment itself drops the oldest of its history."""
     return "/ReplicaSet/" in entity and before.get("spec.replicas") == 0
 
 
