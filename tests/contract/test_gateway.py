@@ -239,6 +239,29 @@ async def test_an_agent_that_hangs_up_while_submitting_has_submitted(gate: Door)
     assert (stored["phase"], stored["submission"]) == ("Submitted", ANSWER)
 
 
+async def test_what_another_gateway_has_done_stands(tmp_path: Path) -> None:
+    cluster = Cluster()
+    cluster.put(attempt(TOKEN, startBy="2026-01-02T13:00:10Z"))
+    clock = Clock()
+    async with door(tmp_path, cluster, clock) as gate:
+        await gate.stored(phase="Pending")
+        obj = cluster.attempts["uid-1"]
+        obj["status"] = {"phase": "Running", "startedAt": "2026-01-02T13:00:05Z", "requests": 7}
+        cluster.put(obj)
+        clock.forward(20)
+        # Later than startBy, and yet not late: somebody has come in time, elsewhere.
+        async with asyncio.timeout(10):
+            while (await gate.ask("GET", "/attempt"))[1].get("phase") != "Running":
+                pass
+        assert obj["status"]["requests"] == 7
+        obj["status"] = {**obj["status"], "phase": "Submitted", "submission": ANSWER}
+        cluster.put(obj)
+        async with asyncio.timeout(10):
+            while (await gate.ask("POST", "/submit", json={"entities": []}))[0] != 409:
+                pass
+        assert obj["status"]["submission"] == ANSWER
+
+
 async def test_nobody_learns_from_the_answer_whether_it_is_right(gate: Door) -> None:
     _, body = await gate.ask("POST", "/submit", json=ANSWER)
     assert set(body) == {"accepted", "entities"}

@@ -148,6 +148,8 @@ class Gateway:
                 sys.executable, "-c", "from reprise.cli.main import main; main()", "gateway",
                 "--host", "127.0.0.1", "--port", str(self.port),
                 "--tls", str(self.directory / "tls"), "--audit", str(self.audit),
+                # The deployed gateway, if there is one, serves the attempts of real runs.
+                "--selector", "door-test=true",
             ],
             env={**os.environ, "KUBECONFIG": self._admin, **self._upstreams},
             stdout=log,

@@ -39,6 +39,9 @@ log = logging.getLogger("reprise.gateway")
 @click.option("--prometheus", "prometheus_url", envvar="PROMETHEUS_URL", required=True)
 @click.option("--jaeger", "jaeger_url", envvar="JAEGER_URL", required=True)
 @click.option("--kubeconfig", default=None, help="Outside of a cluster: which kubeconfig to use.")
+@click.option(
+    "--selector", default="", help="Serve only attempts with these labels (beside a deployed gateway)."
+)
 @click.option("-v", "--verbose", is_flag=True)
 def gateway(
     host: str,
@@ -48,6 +51,7 @@ def gateway(
     prometheus_url: str,
     jaeger_url: str,
     kubeconfig: str | None,
+    selector: str,
     verbose: bool,
 ) -> None:
     """Run the gateway in the foreground."""
@@ -64,6 +68,7 @@ def gateway(
             prometheus_url=prometheus_url,
             jaeger_url=jaeger_url,
             kubeconfig=kubeconfig,
+            selector=selector,
         )
     )
 
@@ -77,13 +82,14 @@ async def run(
     prometheus_url: str,
     jaeger_url: str,
     kubeconfig: str | None = None,
+    selector: str = "",
     on_ready: Callable[[Registry], None] = lambda _: None,
 ) -> None:
     """Serve until cancelled. `on_ready` is called once attempts and namespaces are known and the port is
     open."""
     tls = await load_tls(tls_directory)
     async with await Upstream.reach(kubeconfig) as kube, aiohttp.ClientSession() as http:
-        registry = Registry(kube, audit_directory)
+        registry = Registry(kube, audit_directory, selector=selector)
         app = server.Server(
             kube,
             registry,

@@ -20,13 +20,15 @@ RETRY_SECONDS = 1.0
 WATCH_SECONDS = 240
 
 
-async def changes(kube: Upstream, collection: str) -> AsyncIterator[tuple[str, Any]]:
+async def changes(kube: Upstream, collection: str, selector: str = "") -> AsyncIterator[tuple[str, Any]]:
     """List, then watch, one collection. Yields ("SYNC", [objects]) after the list, then (type, object) for
     each change. Ends when the watch does; call again. Raises what reading raises."""
-    listed = await kube.request("GET", collection)
+    selected = [("labelSelector", selector)] if selector else []
+    listed = await kube.request("GET", collection, query=selected)
     yield "SYNC", listed.get("items") or []
     version = listed["metadata"]["resourceVersion"]
     query = [
+        *selected,
         ("watch", "true"),
         ("resourceVersion", version),
         ("allowWatchBookmarks", "true"),
@@ -46,10 +48,14 @@ async def changes(kube: Upstream, collection: str) -> AsyncIterator[tuple[str, A
 class Registry:
     """Follows attempts and namespaces until it is cancelled."""
 
-    def __init__(self, kube: Upstream, audit_directory: Path, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, kube: Upstream, audit_directory: Path, clock: Clock = utc_now, selector: str = ""
+    ) -> None:
+        """`selector` limits the attempts to those with these labels."""
         self._kube = kube
         self._audit_directory = audit_directory
         self._clock = clock
+        self._selector = selector
         self._sessions: dict[str, Session] = {}
         self._namespaces: set[str] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -58,7 +64,7 @@ class Registry:
     async def run(self) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._follow("attempts", attempts.COLLECTION))
+                group.create_task(self._follow("attempts", attempts.COLLECTION, self._selector))
                 group.create_task(self._follow("namespaces", "/api/v1/namespaces"))
         finally:
             for uid in list(self._sessions):
@@ -88,11 +94,11 @@ class Registry:
     def namespaces(self, view: redaction.View) -> list[str]:
         return sorted(self._namespaces - view.namespaces)
 
-    async def _follow(self, what: str, collection: str) -> None:
+    async def _follow(self, what: str, collection: str, selector: str = "") -> None:
         told = ""
         while True:
             try:
-                async for kind, payload in changes(self._kube, collection):
+                async for kind, payload in changes(self._kube, collection, selector):
                     if kind == "SYNC":
                         self._replace(what, payload)
                         self._synced[what].set()

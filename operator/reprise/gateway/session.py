@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,6 +44,7 @@ class Session:
         self._started_at = redaction.parse_time(status.get("startedAt"))
         self._requests = max(int(status.get("requests") or 0), trail.totals.counted)
         self._denied = max(int(status.get("denied") or 0), trail.totals.denied)
+        self._written = (int(status.get("requests") or 0), int(status.get("denied") or 0))
         self._seq = trail.totals.last_seq
         self._ended_at: str = status.get("endedAt", "")
         self._lock = asyncio.Lock()
@@ -141,7 +142,10 @@ class Session:
     async def _settle(self) -> None:
         """Take over what a write of ours has done whose answer never came."""
         await self._store.settle()
-        stored = self._store.stored
+        self._adopt(self._store.stored)
+
+    def _adopt(self, stored: Mapping[str, Any]) -> None:
+        """A stored beginning or end is never taken back."""
         phase = Phase(stored.get("phase") or Phase.PENDING)
         if phase.is_over and not self._phase.is_over:
             self._phase, self._ended_at = phase, stored.get("endedAt", "")
@@ -164,10 +168,13 @@ class Session:
     # -- life -----------------------------------------------------------------------------------
 
     def update(self, attempt: attempts.Attempt) -> None:
-        """A newer version of the object: only its verdict can have changed. Mostly it is our own write."""
+        """A newer version of the object. Mostly our own write; else the operator has decided, or another
+        gateway (one that runs beside us for development) has been at work, and what it did stands."""
         decided = attempt.verdict is not self.attempt.verdict
+        was_over = self._phase.is_over
         self.attempt = attempt
-        if decided:
+        self._adopt(attempt.status)
+        if decided or was_over != self._phase.is_over:
             self._wake.set()
 
     async def run(self) -> None:
@@ -218,6 +225,9 @@ class Session:
         return PERSIST_SECONDS if delay is None else min(PERSIST_SECONDS, delay)
 
     def _counters(self) -> dict[str, int]:
+        """What is to be stored of the counters: nothing when we have counted nothing since the last time."""
+        if self._written == (self._requests, self._denied):
+            return {}
         return {"requests": self._requests, "denied": self._denied}
 
     async def _persist(self, phase: Phase) -> None:
@@ -231,5 +241,6 @@ class Session:
             self._ended_at = self._ended_at or rfc3339(self._clock())
             fields["endedAt"] = self._ended_at
             fields["message"] = self.attempt.verdict_reason or budget.explain(phase, self.attempt.limits)
+        counted = (self._requests, self._denied)
         await self._store.write(fields)
-        self._phase = phase
+        self._phase, self._written = phase, counted
