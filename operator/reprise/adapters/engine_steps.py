@@ -126,7 +126,12 @@ async def _retire(kube: Kube, deployment: Json) -> str:
         if entry["spec"].get("replicas"):
             await _attempt(write(kube, {**entry, "spec": {**entry["spec"], "replicas": 0}}))
     left = owned_by(await pods_of(kube, deployment), old)
-    return f"{len(left)} older pods of {_name(deployment)} to end" if left else ""
+    if left:
+        return f"{len(left)} older pods of {_name(deployment)} to end"
+    # The truth is read once a plan has settled, and names the new pods too: ready or not, they must be there.
+    made = sum((entry.get("status") or {}).get("replicas", 0) for entry in replica_sets if entry not in old)
+    wanted = deployment["spec"].get("replicas", 1)
+    return "" if made >= wanted else f"{wanted - made} new pods of {_name(deployment)} to be made"
 
 
 async def _recycle(kube: Kube, deployment: Json, after: ObjectRef) -> str:

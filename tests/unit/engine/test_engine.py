@@ -56,6 +56,11 @@ def ready(kube: FakeKube, name: str) -> None:
     kube.store(deployment)
 
 
+def made(kube: FakeKube, replica_set: str, count: int) -> None:
+    """What the controllers would report of a ReplicaSet that has so many pods."""
+    kube.store({**found(kube, "ReplicaSet", replica_set), "status": {"replicas": count}})
+
+
 def found(kube: FakeKube, kind: str, name: str, namespace: str = NAMESPACE) -> dict[str, Any]:
     for item in kube.objects().values():
         if (item["kind"], item["metadata"]["name"]) == (kind, name):
@@ -169,9 +174,12 @@ async def test_old_replicas_are_retired_only_when_there_are_new_ones(kube: FakeK
     assert progress.waiting_for == ("1 older pods of Deployment/cart to end",)
     assert found(kube, "ReplicaSet", "cart-abc")["spec"]["replicas"] == 0
     kube.drop("v1", "Pod", NAMESPACE, "cart-abc-1")
+    progress = await engine.apply(plan)
+    assert progress.waiting_for == ("1 new pods of Deployment/cart to be made",)
+    kube.store(shop.pod(new, "guilty"))
+    made(kube, "cart-new", 1)
     assert (await engine.apply(plan)).settled
 
-    kube.store(shop.pod(new, "guilty"))
     (cause,) = (await engine.truth(plan)).root_causes
     assert str(cause.entity) == "otel-demo/Deployment/cart"
     assert [str(entity) for entity in cause.equivalents] == [
@@ -180,6 +188,8 @@ async def test_old_replicas_are_retired_only_when_there_are_new_ones(kube: FakeK
     ]
 
     await engine.revert(plan)
+    made(kube, "cart-new", 0)
+    made(kube, "cart-abc", 1)
     ready(kube, "cart")
     waiting = (await engine.revert(plan)).waiting_for
     assert "ReplicaSet/cart-new to be removed" in waiting
