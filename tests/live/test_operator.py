@@ -144,9 +144,11 @@ def phases(kubeconfig: str, name: str) -> Iterator[str]:
         watch.stdout.close()
 
 
-def assert_mended(kubectl: Kubectl) -> None:
+def assert_mended(kubectl: Kubectl, uid: str) -> None:
+    """No fault is in place and no lock is held on behalf of this run; another one may have begun."""
     assert kubectl("get", "networkpolicies", "-n", "otel-demo", "-o", "name").strip() == ""
-    assert kubectl("get", "lease", "-n", "reprise-system", "-o", "name").strip() == ""
+    held = kubectl("get", "lease", "-n", "reprise-system", "-o", "jsonpath={.items[*].spec.holderIdentity}")
+    assert uid not in held.split()
 
 
 @pytest.mark.parametrize(
@@ -160,9 +162,11 @@ def test_deleted_in_a_phase_it_recovers_first(
     name = start_run("op-deleted", scenario=INCIDENT, agent=agent)
     reached = list(until(phases(kubeconfig, name), wanted))
     assert reached[-1] == wanted
+    uid = get_run(kubectl, name)["metadata"]["uid"]
     kubectl("delete", "brun", name, "-n", "default", "--timeout=200s", timeout_seconds=210)
-    assert_mended(kubectl)
-    left = kubectl("get", "jobs,secrets", "-n", "reprise-agents", "-o", "name").strip()
+    assert_mended(kubectl, uid)
+    label = f"reprise.dev/run={uid}"
+    left = kubectl("get", "jobs,secrets", "-n", "reprise-agents", "-l", label, "-o", "name").strip()
     assert left == ""
 
 
@@ -184,13 +188,14 @@ def test_operator_killed_in_every_phase_continues(
             "delete", "pod", "-n", "reprise-system", "-l", "app.kubernetes.io/name=operator",
             "--force", "--grace-period=0",
         )  # fmt: skip
-    status = get_run(kubectl, name)["status"]
+    run = get_run(kubectl, name)
+    status = run["status"]
     assert status["phase"] == "Completed", status
     assert status["drift"]["differences"] == []
     assert status["injection"] == {"planned": 1, "applied": 1, "inverted": 1}
     assert [row["phase"] for row in status["phases"]].count("Injecting") == 1
     assert status["score"]["n"] == 1
-    assert_mended(kubectl)
+    assert_mended(kubectl, run["metadata"]["uid"])
 
 
 CUT_OFF = {
@@ -241,4 +246,4 @@ def test_symptom_never_seen_is_invalid_and_recovered(kubectl: Kubectl, start_run
     status = wait_finished(kubectl, name)
     assert (status["phase"], status["reason"]) == ("Invalid", "SymptomNotSeen")
     assert status["drift"]["differences"] == []
-    assert_mended(kubectl)
+    assert_mended(kubectl, get_run(kubectl, name)["metadata"]["uid"])

@@ -178,7 +178,7 @@ def _baseline(run: Run, seen: Observed, now: dt.datetime) -> Decision:
     elif load.alerts:
         reason = "AlertsFiring"
         window = run.spec.gates.baseline_window_seconds
-        message = f"fired within the last {window} s: {_some(load.alerts)}"
+        message = f"fired within the last {window} s or pending: {_some(load.alerts)}"
     elif not load.flowing:
         reason, message = "NoLoad", load.detail or "expected requests to be served, found none"
     elif not _steady(application, now):

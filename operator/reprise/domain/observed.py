@@ -37,7 +37,7 @@ class Application:
 
 @dataclass(frozen=True)
 class Load:
-    """Whether users are being served, and which application alerts fired within the window."""
+    """Whether users are being served, and which application alerts fired lately or are about to."""
 
     flowing: bool
     alerts: tuple[str, ...] = ()

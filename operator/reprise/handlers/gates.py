@@ -25,7 +25,9 @@ class PrometheusGates:
     async def load(self, namespace: str, window_seconds: int) -> observed.Load:
         firing = f'ALERTS{{namespace="{namespace}",alertstate="firing"}}'
         if window_seconds:
-            firing = f"max_over_time({firing}[{window_seconds}s]) > 0"
+            # What is pending now may be the end of an earlier run, and would pass for this one's symptom.
+            pending = f'ALERTS{{namespace="{namespace}",alertstate="pending"}}'
+            firing = f"(max_over_time({firing}[{window_seconds}s]) > 0) or {pending}"
         alerts, everything, deepest = await asyncio.gather(
             self._prometheus.query(firing),
             self._prometheus.query(_rate(namespace, "")),
