@@ -112,12 +112,14 @@ def _looks(trail: Path) -> Looks | None:
 
 def _alerts(folder: Path, status: Mapping[str, Any]) -> list[str]:
     """The alerts that fired in the snapshot's window; without a snapshot the evidence that was stored."""
+    found: list[Mapping[str, Any]] = []
     try:
-        found = json.loads((folder / "alerts" / "history.json").read_text(encoding="utf-8"))
-        names = {_alert_name(item) for item in found if _fired(item)}
-        return sorted(names)
+        # What began to fire with the last evaluation is in the list of that moment, not yet in the history.
+        for path in sorted((folder / "alerts").iterdir()):
+            found += json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return [f"{item['symptom']}: {item['evidence']}" for item in status.get("evidence") or ()]
+    return sorted({_alert_name(item) for item in found if _fired(item)})
 
 
 def _fired(item: Mapping[str, Any]) -> bool:

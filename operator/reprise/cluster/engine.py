@@ -29,6 +29,8 @@ def settings(nofile_hard: int) -> str:
     return (
         "[containers]\n"
         f'default_ulimits = ["nofile={nofile_hard}:{nofile_hard}", "nproc=32768:32768"]\n'
+        # A node is one container: Podman's 2048 processes and threads would be shared by all of its pods.
+        "pids_limit = 0\n"
         "[engine]\n"
         'runtime = "runc"\n'
         'cgroup_manager = "cgroupfs"\n'
@@ -131,9 +133,9 @@ def tags(tools: Tools) -> list[str]:
 def forget_older(tools: Tools, repository: str, keep: str) -> None:
     """Remove the repository's other tags; the layers that `keep` shares with them stay."""
     old = [tag for tag in tags(tools) if tag.startswith(f"{repository}:") and tag != keep]
-    if old:
+    for tag in old:
         # in use by somebody: then the next time
-        tools.run([tools.engine, "rmi", *old], log=tools.engine, check=False)
+        tools.run([tools.engine, "rmi", tag], log=tools.engine, check=False)
 
 
 def remove_images(tools: Tools, names: Collection[str]) -> None:
@@ -144,5 +146,6 @@ def remove_images(tools: Tools, names: Collection[str]) -> None:
         if tag.startswith("localhost/reprise-")
         or tag.rpartition(":")[0] in {f"localhost/{name}" for name in names}
     ]
-    if ours:
-        tools.run([tools.engine, "rmi", "--force", *ours], log=tools.engine, check=False)
+    for tag in ours:
+        # NB: never with --force, which would take containers of another state directory along
+        tools.run([tools.engine, "rmi", tag], log=tools.engine, check=False)
