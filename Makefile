@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml
 
 demo: $(STAMP) ## from a bare machine to a score on the screen
 	@$(BIN)/reprise up
-	@$(BIN)/reprise run --scenario $(SCENARIO) --name demo --follow
+	@$(BIN)/reprise run --scenario $(SCENARIO) --follow
 
 test: test-fast test-live ## everything, the live tests on a real cluster included
 
