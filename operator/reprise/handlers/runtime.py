@@ -25,8 +25,8 @@ class Gates(Protocol):
     """What the gates ask the observability of the cluster."""
 
     async def load(self, namespace: str, window_seconds: int) -> observed.Load:
-        """Whether users are served now, and the application alerts that fired within the window or are pending;
-        with a window of 0, those that fire now."""
+        """Whether users are served now, and the application alerts that fired within the window or are
+        pending; with a window of 0, those that fire now."""
 
     async def readings(
         self, wanted: tuple[symptoms.Symptom, ...], namespace: str, since: dt.datetime
