@@ -117,7 +117,7 @@ class Builder:
 
     def _existing(self) -> None:
         """A cluster that somebody else made: images go into its nodes when they are containers here."""
-        kubeconfig = self.wanted.kubeconfig or Path.home() / ".kube" / "config"
+        kubeconfig = self.wanted.kubeconfig or paths.default_kubeconfig()
         program = paths.kubectl_path() if paths.kubectl_path().exists() else "kubectl"
         kubectl = install.Kubectl(self.tools, program, kubeconfig, self.wanted.context)
         if not kubectl.ready():

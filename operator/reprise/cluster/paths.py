@@ -34,6 +34,12 @@ def kubeconfig_path(name: str = DEFAULT_NAME) -> Path:
     return state_dir(name) / "kubeconfig"
 
 
+def default_kubeconfig() -> Path:
+    """The kubeconfig that kubectl would use; read, never written."""
+    named = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+    return Path(named) if named else Path.home() / ".kube" / "config"
+
+
 def data_dir(name: str = DEFAULT_NAME) -> Path:
     """Snapshots and audit trails; the nodes see it as `/var/lib/reprise`."""
     return state_dir(name) / "data"
