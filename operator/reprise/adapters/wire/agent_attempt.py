@@ -1,4 +1,4 @@
-"""AgentAttempt: wire types and their conversion to `domain.attempt`. Checked against its CRD by a test."""
+"""AgentAttempt: wire types, converted to `domain.attempt`. A test checks them against the CRD."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal

@@ -1,4 +1,4 @@
-"""BenchmarkRun: wire types and their conversion to `domain.run` and back. Checked against its CRD by a test."""
+"""BenchmarkRun: wire types, converted to `domain.run` and back. A test checks them against the CRD."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -241,7 +241,7 @@ def status_from_wire(wire: Status) -> statuses.RunStatus:
 
 
 def status_to_wire(status: statuses.RunStatus) -> dict[str, Any]:
-    """The status as JSON values, without empty parts. The inverse of `status_from_wire` to the millisecond."""
+    """The status as JSON values, without empty parts: the inverse of `status_from_wire`, to milliseconds."""
     score = status.score
     wire = Status.model_validate(
         {

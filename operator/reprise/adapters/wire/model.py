@@ -38,7 +38,7 @@ def problems(exc: pydantic.ValidationError, what: str) -> errors.InvalidInput:
     """Every mistake at once, each with its place."""
     return errors.InvalidInput(
         [
-            f"{what}: {'.'.join(str(part) for part in item['loc'])}: {item['msg']}, found {item['input']!r:.80}"
+            f"{what}: {'.'.join(map(str, item['loc']))}: {item['msg']}, found {item['input']!r:.80}"
             for item in exc.errors()
         ]
     )
