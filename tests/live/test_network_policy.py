@@ -52,7 +52,7 @@ while True:
 
 
 def image_of_the_application(kubectl: Kubectl) -> str:
-    """An image with a Python that every node has; nodes tell of new ones after minutes, hence the variable."""
+    """An image with a Python that every node has; nodes report new ones late, hence the variable."""
     if told := os.environ.get("REPRISE_TEST_IMAGE"):
         return told
     nodes = json.loads(kubectl("get", "nodes", "-o", "json"))["items"]
