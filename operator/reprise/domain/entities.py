@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from reprise.domain import errors
 
 # RFC 1123 subdomain as Kubernetes uses it for names; some kinds (ClusterRole) also allow ':'.
-_NAME = re.compile(r"^[a-z0-9A-Z]([-a-z0-9A-Z.:_]{0,251}[a-z0-9A-Z])?$")
-_KIND = re.compile(r"^[A-Za-z][A-Za-z0-9]{0,62}$")
+_NAME = re.compile(r"[a-z0-9A-Z]([-a-z0-9A-Z.:_]{0,251}[a-z0-9A-Z])?")
+_KIND = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}")
 
 
 @dataclass(frozen=True, order=True)
@@ -32,7 +32,11 @@ class EntityId:
                 f"expected 'namespace/Kind/name' or 'Kind/name', found {shorten(text)!r}"
             )
         namespace, kind, name = parts
-        if (namespace and not _NAME.match(namespace)) or not _KIND.match(kind) or not _NAME.match(name):
+        if (
+            (namespace and not _NAME.fullmatch(namespace))
+            or not _KIND.fullmatch(kind)
+            or not _NAME.fullmatch(name)
+        ):
             raise errors.InvalidInput(
                 f"expected 'namespace/Kind/name' made of Kubernetes names, found {shorten(text)!r}"
             )
