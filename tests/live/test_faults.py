@@ -7,6 +7,7 @@ import asyncio
 import dataclasses
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,16 +16,23 @@ import pytest
 import pytest_asyncio
 from tests.live import small_shop
 
-from reprise.adapters import scenario_files
+from reprise.adapters import scenario_files, symptom_probe
 from reprise.adapters.engine import Engine, Progress
 from reprise.adapters.kube import Kube
+from reprise.adapters.prometheus import Alert, Sample
 from reprise.domain import errors
 from reprise.domain import plan as plans
 from reprise.domain.entities import ObjectRef
 from reprise.domain.scenario import Fault
+from reprise.domain.symptoms import EventSymptom
 
 SCENARIOS = scenario_files.load_all(Path(__file__).parents[2] / "scenarios")
 INCIDENTS = {s.faults[0].mechanism: s for s in SCENARIOS.values() if not s.control}
+# The small shop has fewer pods than the real one.
+_QUOTA = INCIDENTS["resource-quota-insufficient"]
+INCIDENTS["resource-quota-insufficient"] = dataclasses.replace(
+    _QUOTA, faults=(dataclasses.replace(_QUOTA.faults[0], params={"hard": {"pods": "3"}}),)
+)
 DEADLINE_SECONDS = 120
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -122,12 +130,28 @@ async def felt(mechanism: str, kube: Kube, namespace: str) -> bool:
             )
 
 
+class NoMetrics:
+    """The small shop has none: only Events can be looked at."""
+
+    async def query(self, expr: str, at: float | None = None) -> list[Sample]:
+        raise AssertionError(expr)
+
+    async def alerts(self) -> list[Alert]:
+        raise AssertionError("alerts")
+
+
+async def event_seen(kube: Kube, namespace: str, symptom: EventSymptom, since: datetime) -> bool:
+    (reading,) = await symptom_probe.observe([symptom], NoMetrics(), kube, namespace, since)
+    return reading.seen
+
+
 @pytest.mark.parametrize("mechanism", sorted(INCIDENTS))
 async def test_mechanism_by_effect(mechanism: str, kube: Kube, shop: str) -> None:
     scenario = INCIDENTS[mechanism]
     await until(lambda: serves(kube, shop), "the shop to serve before the fault")
     engine = Engine(kube)
     before = await engine.fingerprint(shop)
+    since = datetime.now(UTC)
     plan = stored(await engine.plan(scenario, shop, seed=7))
     try:
         assert await engine.drift(shop, before) == (), "planning must change nothing"
@@ -136,6 +160,9 @@ async def test_mechanism_by_effect(mechanism: str, kube: Kube, shop: str) -> Non
         progress = await settle(lambda p: Engine(kube).apply(p), plan)
         assert (progress.done, progress.conflicts) == (progress.total, ())
         await until(lambda: felt(mechanism, kube, shop), f"users to feel {mechanism}")
+        for symptom in scenario.symptoms:
+            if isinstance(symptom, EventSymptom):
+                await until(lambda s=symptom: event_seen(kube, shop, s, since), symptom.name)
         assert (await Engine(kube).apply(plan)).settled, "applying twice must equal applying once"
         assert await engine.drift(shop, before) != ()
 

@@ -72,6 +72,18 @@ def _plan_quota(target: str, params: QuotaParameters, seed: int, observed: Obser
         if service.matches(selector, pod["metadata"].get("labels") or {})
     ]
     one = deployment["spec"]["template"]["spec"]
+    silent = sorted(
+        f"{container['name']} ({resource})"
+        for container in (*one["containers"], *one.get("initContainers", ()))
+        for resource in params.hard
+        if resource != "pods" and not _states(container, resource)
+    )
+    if silent:
+        # It would be refused for saying nothing, whatever the quota's size: another fault than this one.
+        raise errors.InvalidInput(
+            f"params.hard: expected resources that every container of Deployment/{target} states, found none "
+            f"for: {', '.join(silent)}; use pods"
+        )
     # The replaced pod frees what it used; what is left plus a new pod must be too much.
     refused = [
         resource
@@ -116,6 +128,13 @@ def _use(pod_spec: Json, resource: str) -> Decimal:
         sum((_container_use(c, where, name) for c in pod_spec["containers"]), Decimal(0)),
         max((_container_use(c, where, name) for c in pod_spec.get("initContainers", ())), default=Decimal(0)),
     )
+
+
+def _states(container: Json, resource: str) -> bool:
+    where, _, name = resource.rpartition(".")
+    resources = container.get("resources") or {}
+    stated = set(resources.get("limits") or {})
+    return name in (stated if where == "limits" else stated | set(resources.get("requests") or {}))
 
 
 def _container_use(container: Json, where: str, name: str) -> Decimal:

@@ -278,3 +278,14 @@ def test_image_references(image: str, expected: str) -> None:
 )
 def test_quantities(text: str, value: str) -> None:
     assert quota.quantity(text) == Decimal(value)
+
+
+def test_a_quota_that_refuses_for_silence_is_no_insufficient_quota() -> None:
+    silent = shop.deployment("checkout")
+    silent["spec"]["template"]["spec"]["initContainers"] = [{"name": "wait-for-kafka", "image": "x"}]
+    with pytest.raises(
+        errors.InvalidInput, match=r"found none for: wait-for-kafka \(limits.memory\); use pods"
+    ):
+        inject(FAULTS["resource-quota-insufficient"], observed=shop.observed(silent))
+    by_count = with_params("resource-quota-insufficient", hard={"pods": "2"})
+    assert created(inject(by_count, observed=shop.observed(silent)))["spec"] == {"hard": {"pods": "2"}}
