@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SCENARIO ?= frontend-unreachable
 LIVE ?= tests/live
+# The kubectl that `reprise up` builds, for machines that have none of their own.
+export PATH := $(PATH):$(or $(REPRISE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reprise)/bin
 
 .PHONY: help demo test test-fast test-live check format bench up down clean
 
