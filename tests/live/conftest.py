@@ -73,16 +73,7 @@ def start_run(kubectl: Kubectl) -> Iterator[Callable[..., str]]:
     started: list[str] = []
 
     def start(name: str, **spec: Any) -> str:
-        kubectl(
-            "delete",
-            "brun",
-            name,
-            "-n",
-            "default",
-            "--ignore-not-found",
-            "--timeout=300s",
-            timeout_seconds=310,
-        )
+        delete_run(kubectl, name)
         manifest = {
             "apiVersion": "reprise.dev/v1alpha1",
             "kind": "BenchmarkRun",
@@ -95,16 +86,13 @@ def start_run(kubectl: Kubectl) -> Iterator[Callable[..., str]]:
 
     yield start
     for name in started:
-        kubectl(
-            "delete",
-            "brun",
-            name,
-            "-n",
-            "default",
-            "--ignore-not-found",
-            "--timeout=300s",
-            timeout_seconds=310,
-        )
+        delete_run(kubectl, name)
+
+
+def delete_run(kubectl: Kubectl, name: str) -> None:
+    """Delete a run and wait until it has recovered."""
+    command = ("delete", "brun", name, "-n", "default", "--ignore-not-found", "--timeout=300s")
+    kubectl(*command, timeout_seconds=310)
 
 
 def get_run(kubectl: Kubectl, name: str) -> dict[str, Any]:

@@ -6,16 +6,15 @@ Wire types stay in here; callers get frozen values, and each trace's own JSON be
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 
+from reprise.adapters import http
 from reprise.domain import errors
 
 REQUEST_TIMEOUT_SECONDS = 30.0
@@ -79,41 +78,12 @@ class Trace:
     raw: Mapping[str, Any] = field(repr=False)
 
 
-class Jaeger:
-    """A client of one server. Use it as an async context manager or close it with `close()`.
+class Jaeger(http.HttpApi):
+    """A client of one server.
 
-    base_url: with any path prefix, such as an API-server proxy's. `session` is used and left open when given.
-    `headers` and `ssl_context` go with every request. Every method raises Unreachable when there is no
-    answer, and InvalidInput for a request that Jaeger refuses.
+    Every method raises Unreachable when there is no answer, and InvalidInput for a request that Jaeger
+    refuses.
     """
-
-    def __init__(
-        self,
-        base_url: str,
-        session: aiohttp.ClientSession | None = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        ssl_context: ssl.SSLContext | None = None,
-    ) -> None:
-        self._base = base_url.rstrip("/")
-        self._session = session
-        self._own = session is None
-        self._headers = dict(headers or {})
-        self._ssl = ssl_context
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the session, unless it was given."""
-        if self._own and self._session is not None:
-            await self._session.close()
-            self._session = None
 
     async def services(self) -> list[str]:
         """Return the names of the services that have sent spans, sorted."""
@@ -164,16 +134,8 @@ class Jaeger:
         return _traces((answer.get("result") or {}).get("resourceSpans") or [])
 
     async def _get(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
-        if self._session is None:
-            self._session = aiohttp.ClientSession()
         try:
-            async with self._session.get(
-                self._base + path,
-                params=params,
-                headers=self._headers,
-                ssl=self._ssl if self._ssl is not None else True,
-                timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS),
-            ) as response:
+            async with self._open("GET", path, params, REQUEST_TIMEOUT_SECONDS) as response:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise errors.Unreachable(

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 
+from reprise.adapters import http
 from reprise.domain import errors
 
 REQUEST_TIMEOUT_SECONDS = 15.0
@@ -75,46 +74,17 @@ class AlertSpan:
     ongoing: bool
 
 
-class Prometheus:
-    """A client of one server. Use it as an async context manager or close it with `close()`.
+class Prometheus(http.HttpApi):
+    """A client of one server.
 
-    base_url: with any path prefix, such as an API-server proxy's. `session` is used and left open when given.
-    `headers` and `ssl_context` go with every request. Every method raises Unreachable when there is no
-    answer, and InvalidInput for a query that Prometheus cannot parse or evaluate.
+    Every method raises Unreachable when there is no answer, and InvalidInput for a query that Prometheus
+    cannot parse or evaluate.
     """
-
-    def __init__(
-        self,
-        base_url: str,
-        session: aiohttp.ClientSession | None = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        ssl_context: ssl.SSLContext | None = None,
-    ) -> None:
-        self._base = base_url.rstrip("/")
-        self._session = session
-        self._own = session is None
-        self._headers = dict(headers or {})
-        self._ssl = ssl_context
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the session, unless it was given."""
-        if self._own and self._session is not None:
-            await self._session.close()
-            self._session = None
 
     async def ready(self) -> bool:
         """Tell whether the server answers and has loaded its data."""
         try:
-            async with self._open("GET", "/-/ready", None) as response:
+            async with self._open("GET", "/-/ready", None, REQUEST_TIMEOUT_SECONDS) as response:
                 await response.read()
                 return bool(response.status == 200)
         except (aiohttp.ClientError, TimeoutError):
@@ -214,7 +184,7 @@ class Prometheus:
         """Return the `data` of an answer. A query travels in the body: it may be longer than a URL."""
         method = "POST" if "query" in params else "GET"
         try:
-            async with self._open(method, path, params) as response:
+            async with self._open(method, path, params, REQUEST_TIMEOUT_SECONDS) as response:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise errors.Unreachable(
@@ -235,19 +205,6 @@ class Prometheus:
         if answer.get("errorType") in ("bad_data", "execution"):
             raise errors.InvalidInput(f"query {params.get('query', path)!r}: {message}")
         raise errors.Unreachable(f"Prometheus at {self._base}: {message}")
-
-    def _open(self, method: str, path: str, params: Mapping[str, str] | None) -> Any:
-        if self._session is None:
-            self._session = aiohttp.ClientSession()
-        return self._session.request(
-            method,
-            self._base + path,
-            params=params if method == "GET" else None,
-            data=params if method == "POST" else None,
-            headers=self._headers,
-            ssl=self._ssl if self._ssl is not None else True,
-            timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS),
-        )
 
 
 def _sample(labels: Mapping[str, str], value: Sequence[Any]) -> Sample:
