@@ -4,6 +4,7 @@ One narrow class: objects are plain JSON values, errors are those of `reprise.do
 """
 
 import json
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +88,9 @@ class Kube:
                 try:
                     config.load_incluster_config(client_configuration=configuration)
                 except config.ConfigException:
-                    await config.load_kube_config(client_configuration=configuration)
+                    # NB: the library reads KUBECONFIG when it is imported; ours may set it later.
+                    named = os.environ.get("KUBECONFIG") or None
+                    await config.load_kube_config(config_file=named, client_configuration=configuration)
             else:
                 await config.load_kube_config(
                     config_file=kubeconfig, context=context, client_configuration=configuration

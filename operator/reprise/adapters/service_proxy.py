@@ -1,5 +1,6 @@
 """Reach a Service through the API server, for a process outside of the cluster that has only a kubeconfig."""
 
+import os
 import ssl
 from dataclasses import dataclass
 
@@ -25,7 +26,8 @@ async def connect() -> Proxy:
     """By the kubeconfig of KUBECONFIG. Raises InvalidInput when it cannot be used."""
     configuration = client.Configuration()
     try:
-        await config.load_kube_config(client_configuration=configuration)
+        named = os.environ.get("KUBECONFIG") or None  # as in kube.py: read now, not at import
+        await config.load_kube_config(config_file=named, client_configuration=configuration)
         context = None
         if configuration.host.startswith("https"):
             context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)

@@ -1,0 +1,33 @@
+"""Which kubeconfig is used."""
+
+from pathlib import Path
+
+import pytest
+
+from reprise.adapters.kube import Kube
+from reprise.domain import errors
+
+CONFIG = """
+apiVersion: v1
+kind: Config
+current-context: here
+contexts: [{name: here, context: {cluster: here, user: me}}]
+clusters: [{name: here, cluster: {server: "http://127.0.0.1:1"}}]
+users: [{name: me, user: {token: t}}]
+"""
+
+
+async def test_a_kubeconfig_that_is_named_after_the_import_counts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text(CONFIG)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    async with await Kube.connect() as kube:
+        with pytest.raises(errors.Unreachable, match="did not answer"):
+            await kube.request("GET", "/version")
+
+
+async def test_without_any_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    with pytest.raises(errors.InvalidInput, match="reprise up"):
+        await Kube.connect()
