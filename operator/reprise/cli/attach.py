@@ -14,6 +14,7 @@ import click
 import yaml
 
 from reprise.adapters.kube import Kube
+from reprise.cli.operator import use_default_kubeconfig
 from reprise.domain import errors
 from reprise.domain.budget import Phase
 from reprise.domain.entities import ObjectRef
@@ -61,6 +62,8 @@ def attach(
     context: str | None,
 ) -> None:
     """Get a kubeconfig for the attempt N of RUN (without N: the first one that is open), waiting for it."""
+    if kubeconfig is None:
+        use_default_kubeconfig()
     found = asyncio.run(_fetch(parse(target), namespace, timeout, kubeconfig, context))
     match output:
         case "kubeconfig":
