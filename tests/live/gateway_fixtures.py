@@ -116,6 +116,10 @@ def shop(gateway: Gateway) -> Iterator[str]:
     ]
     manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     gateway.admin("apply", "-f", "-", stdin=manifest)
+    # NB: `kubectl wait` with a selector fails at once while nothing matches.
+    gateway.admin(
+        "wait", "-n", name, "deployment/web", "--timeout=50s", "--for=jsonpath={.status.replicas}=1"
+    )
     gateway.admin(
         "wait", "-n", name, "pod", "-l", "app=web", "--timeout=50s",
         "--for=jsonpath={.status.containerStatuses[0].restartCount}=1",
