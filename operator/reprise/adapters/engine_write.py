@@ -1,22 +1,12 @@
 """Single writes to the application's objects, under a field manager that tells nothing; dry runs too."""
 
 from reprise.adapters.kube import Json, Kube, ref_of
-from reprise.domain import errors, mutating
+from reprise.domain import drift, errors, mutating
 from reprise.domain.mutation import PlannedMutation
 
 # Whoever reads managedFields sees the name that an edit by hand leaves.
 FIELD_MANAGER = "kubectl-edit"
 _TRIES = 5
-_SERVER_SET = (
-    "creationTimestamp",
-    "deletionGracePeriodSeconds",
-    "deletionTimestamp",
-    "generation",
-    "managedFields",
-    "resourceVersion",
-    "selfLink",
-    "uid",
-)
 
 
 async def write(kube: Kube, manifest: Json, *, dry_run: bool = False) -> Json:
@@ -42,7 +32,7 @@ async def make(kube: Kube, manifest: Json, *, dry_run: bool = False) -> Json:
 
 def recreatable(found: Json) -> Json:
     """The object without what the API server set, so that it can be created again."""
-    metadata = {k: v for k, v in found["metadata"].items() if k not in _SERVER_SET}
+    metadata = {k: v for k, v in found["metadata"].items() if k not in drift.SERVER_SET_METADATA}
     return {**{k: v for k, v in found.items() if k != "status"}, "metadata": metadata}
 
 

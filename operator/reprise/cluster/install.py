@@ -255,5 +255,5 @@ def load_manifests(
     ]
     observability = part("observability")
     shop = list(application) if application is not None else part(APPLICATION)
-    operator = [*part("operator"), *part("gateway")]
+    operator = part("operator")  # the gateway is a resource of it
     return Manifests(observability, shop, operator, crds, tuple(absent))

@@ -11,8 +11,8 @@ from reprise.domain.entities import EntityId
 
 Json = dict[str, Any]
 
-# What the API server and its controllers rewrite on their own, as paths below the object.
-_VOLATILE_METADATA = (
+# Metadata that the API server sets and rewrites on its own.
+SERVER_SET_METADATA = (
     "creationTimestamp",
     "deletionGracePeriodSeconds",
     "deletionTimestamp",
@@ -58,7 +58,7 @@ class Difference:
 def normalise(manifest: Json) -> Json:
     """The object without what changes by itself: status, server-set metadata, controller annotations."""
     out = {key: value for key, value in manifest.items() if key != "status"}
-    meta = {k: v for k, v in manifest.get("metadata", {}).items() if k not in _VOLATILE_METADATA}
+    meta = {k: v for k, v in manifest.get("metadata", {}).items() if k not in SERVER_SET_METADATA}
     annotations = {
         k: v for k, v in (meta.pop("annotations", None) or {}).items() if k not in _VOLATILE_ANNOTATIONS
     }
