@@ -7,29 +7,15 @@ cluster.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reprise.adapters import engine_observe, engine_steps, engine_write, preflight
-from reprise.adapters.kube import Json, Kube
+from reprise.adapters import engine_observe, engine_plan, engine_steps, engine_write
+from reprise.adapters.kube import Kube
 from reprise.domain import drift as drifts
-from reprise.domain import errors, mutating, paths
+from reprise.domain import errors, mutating
 from reprise.domain import plan as plans
 from reprise.domain import scenario as scenarios
 from reprise.domain import truth as truths
 from reprise.domain.entities import EntityId, ObjectRef
-from reprise.domain.mutation import (
-    Before,
-    BeforeCreate,
-    BeforeDelete,
-    BeforePatch,
-    Create,
-    Delete,
-    Mutation,
-    OldField,
-    Patch,
-    PlannedMutation,
-    SetField,
-)
-from reprise.faults import registry
-from reprise.faults.mechanism import Injection, Observed
+from reprise.domain.mutation import PlannedMutation
 
 
 @dataclass(frozen=True)
@@ -58,37 +44,7 @@ class Engine:
 
         Raises InvalidInput (every problem), NotFound (a target is missing), Unsupported (a requirement is).
         """
-        await preflight.check(self._kube, registry.requirements(wanted))
-        observed = await engine_observe.observe(self._kube, namespace)
-        injections = _inject(wanted, seed, observed)
-        planned = [
-            await self._prepare(mutation, observed)
-            for injection in injections
-            for mutation in injection.mutations
-        ]
-        causes = [
-            (cause, fault)
-            for injection, fault in zip(injections, wanted.faults, strict=True)
-            for cause in injection.causes
-        ]
-        return plans.Plan(
-            scenario=wanted.name,
-            namespace=namespace,
-            seed=seed,
-            mutations=tuple(planned),
-            settle=tuple(step for injection in injections for step in injection.settle),
-            recover=tuple(step for injection in injections for step in injection.recover),
-            truth=truths.Truth(
-                tuple(
-                    truths.RootCause(
-                        cause.ref.entity,
-                        tuple(scenarios.entity(text, namespace) for text in fault.equivalents),
-                    )
-                    for cause, fault in causes
-                )
-            ),
-            owned_causes=tuple(cause.ref for cause, _ in causes if cause.owned and wanted.truth_policy.owned),
-        )
+        return await engine_plan.plan(self._kube, wanted, namespace, seed)
 
     async def apply(self, planned: plans.Plan) -> Progress:
         """Bring the plan about as far as possible now. Call until `settled`; then read `truth`.
@@ -176,71 +132,3 @@ class Engine:
     async def drift(self, namespace: str, expected: drifts.Fingerprint) -> tuple[drifts.Difference, ...]:
         """What differs from the fingerprint, as readable lines by `str()`."""
         return drifts.compare(expected, await self.fingerprint(namespace))
-
-    # -- planning ------------------------------------------------------------------------------------
-
-    async def _prepare(self, mutation: Mutation, observed: Observed) -> PlannedMutation:
-        """The mutation as the API server will store it (defaults filled in), and its before-image."""
-        match mutation:
-            case Create(manifest):
-                tried = await engine_write.make(self._kube, manifest, dry_run=True)
-                normal = engine_write.recreatable({**tried, **_typed(manifest)})
-                return PlannedMutation(Create(normal), BeforeCreate())
-            case Delete(ref):
-                found = observed.get(ref.kind, ref.name)
-                before: Before = BeforeDelete(found["metadata"]["uid"], engine_write.recreatable(found))
-                return PlannedMutation(mutation, before)
-            case Patch(ref, changes):
-                found = observed.get(ref.kind, ref.name)
-                changed = found
-                for change in changes:
-                    changed = paths.put(changed, change.path, change.value)
-                tried = await engine_write.write(self._kube, changed, dry_run=True)
-                return PlannedMutation(
-                    Patch(ref, tuple(SetField(c.path, paths.get(tried, c.path)) for c in changes)),
-                    BeforePatch(found["metadata"]["uid"], tuple(_old(found, c.path) for c in changes)),
-                )
-
-
-def _typed(manifest: Json) -> Json:
-    return {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"]}
-
-
-def _old(found: Json, path: paths.Path) -> OldField:
-    last = path[-1]
-    at = paths.position(paths.get(found, path[:-1]), last) if isinstance(last, paths.Item) else None
-    return OldField(paths.get(found, path), at)
-
-
-def _inject(wanted: scenarios.Scenario, seed: int, observed: Observed) -> list[Injection]:
-    """Every fault planned. Raises NotFound when only targets are missing, else InvalidInput; all at once."""
-    made: list[Injection] = []
-    problems: list[str] = []
-    missing: list[str] = []
-    for index, fault in enumerate(wanted.faults):
-        where = f"faults[{index}] ({fault.mechanism} on {fault.kind}/{fault.name})"
-        try:
-            made.append(registry.inject(fault, seed, observed))
-        except errors.NotFound as exc:
-            missing.append(f"{where}: {exc}")
-        except errors.InvalidInput as exc:
-            problems += [f"{where}: {problem}" for problem in exc.problems]
-    problems += _clashes([mutation for injection in made for mutation in injection.mutations])
-    if problems:
-        raise errors.InvalidInput(problems + missing)
-    if missing:
-        raise errors.NotFound("; ".join(missing))
-    return made
-
-
-def _clashes(mutations: Sequence[Mutation]) -> list[str]:
-    """Two faults that touch the same place could not be told apart when they are taken back."""
-    seen: set[tuple[ObjectRef, paths.Path]] = set()
-    problems = []
-    for mutation in mutations:
-        places = [c.path for c in mutation.changes] if isinstance(mutation, Patch) else [()]
-        for place in places:
-            if (mutation.ref, place) in seen:
-                problems.append(f"expected each place to be changed once, found {mutation.ref} twice")
-            seen.add((mutation.ref, place))
-    return problems

@@ -1,12 +1,18 @@
 """Reading an application whole: what mechanisms plan from, and what drift is measured on."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from reprise.adapters.kube import Json, Kube
 from reprise.domain import drift, errors
 from reprise.domain.entities import EntityId
-from reprise.faults.mechanism import API_VERSIONS, Observed
+from reprise.faults.mechanism import (
+    API_VERSIONS,
+    CLUSTER_API_VERSIONS,
+    SYSTEM_API_VERSIONS,
+    SYSTEM_NAMESPACE,
+    Observed,
+)
 
 # Every kind that a person could have changed in the application's namespace. Pods and endpoints are not here:
 # controllers replace them; how many are ready is read from the workloads' status.
@@ -34,19 +40,34 @@ _FINGERPRINTED = (
 _READY = {"Deployment": "readyReplicas", "StatefulSet": "readyReplicas", "DaemonSet": "numberReady"}
 
 
+# Of the cluster and of kube-system: what mechanisms can change there. Two runs at a time do not disturb each
+# other's report, because a run with a cluster-wide mechanism is alone.
+_OF_THE_CLUSTER = (
+    ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"),
+    ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"),
+    ("scheduling.k8s.io/v1", "PriorityClass"),
+)
+_OF_THE_SYSTEM = (("v1", "ConfigMap"), ("apps/v1", "Deployment"))
+
+
 async def observe(kube: Kube, namespace: str) -> Observed:
-    """The application's objects of every kind that mechanisms look at."""
-    kinds = list(API_VERSIONS.items())
+    """Every object that mechanisms look at."""
+    objects, cluster, system = await asyncio.gather(
+        _by_kind(kube, API_VERSIONS, namespace),
+        _by_kind(kube, CLUSTER_API_VERSIONS, ""),
+        _by_kind(kube, SYSTEM_API_VERSIONS, SYSTEM_NAMESPACE),
+    )
+    return Observed(namespace, objects, cluster, system)
+
+
+async def _by_kind(kube: Kube, kinds: Mapping[str, str], namespace: str) -> Mapping[str, Mapping[str, Json]]:
     listed = await asyncio.gather(
-        *(kube.list_objects(api_version, kind, namespace) for kind, api_version in kinds)
+        *(_list(kube, api_version, kind, namespace) for kind, api_version in kinds.items())
     )
-    return Observed(
-        namespace,
-        {
-            kind: {item["metadata"]["name"]: item for item in items}
-            for (kind, _), items in zip(kinds, listed, strict=True)
-        },
-    )
+    return {
+        kind: {item["metadata"]["name"]: item for item in items}
+        for kind, items in zip(kinds, listed, strict=True)
+    }
 
 
 async def fingerprint(kube: Kube, namespace: str) -> drift.Fingerprint:
@@ -55,8 +76,11 @@ async def fingerprint(kube: Kube, namespace: str) -> drift.Fingerprint:
         *(_list(kube, api_version, kind, namespace) for api_version, kind in _FINGERPRINTED),
         _list(kube, "v1", "Pod", namespace),
         _list(kube, "v1", "Node", ""),
+        *(_list(kube, api_version, kind, "") for api_version, kind in _OF_THE_CLUSTER),
+        *(_list(kube, api_version, kind, SYSTEM_NAMESPACE) for api_version, kind in _OF_THE_SYSTEM),
     )
-    *of_kinds, pods, nodes = listed
+    of_kinds = [*listed[: len(_FINGERPRINTED)], *listed[len(_FINGERPRINTED) + 2 :]]
+    pods, nodes = listed[len(_FINGERPRINTED) : len(_FINGERPRINTED) + 2]
     entries: list[tuple[EntityId, Json]] = []
     for items in of_kinds:
         entries += [(_entity(item), _reduced(item)) for item in items]

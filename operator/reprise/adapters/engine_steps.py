@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
+from reprise.adapters import engine_chaos
 from reprise.adapters.engine_write import write
 from reprise.adapters.kube import Json, Kube
 from reprise.domain import errors
@@ -15,10 +16,12 @@ from reprise.domain.entities import ObjectRef
 from reprise.domain.plan import (
     DropNewReplicaSets,
     RecyclePods,
+    RestoreReplicas,
     RetireOldReplicas,
     RetryCreation,
     Step,
     WaitAvailable,
+    WaitInjected,
     WaitPodsGone,
 )
 
@@ -27,6 +30,8 @@ _HASH_LABEL = "pod-template-hash"
 
 async def perform(kube: Kube, step: Step) -> str:
     """Bring the step's condition nearer; "" when it holds."""
+    if isinstance(step, WaitInjected):
+        return await engine_chaos.injected(kube, step.experiment)
     deployment = await kube.get(step.deployment)
     if deployment is None:
         return ""
@@ -44,6 +49,8 @@ async def perform(kube: Kube, step: Step) -> str:
             return unavailable(deployment)
         case DropNewReplicaSets():
             return await _drop(kube, deployment, step.known_uids)
+        case RestoreReplicas():
+            return await _restore_replicas(kube, deployment, step.replicas)
         case _:
             assert_never(step)
 
@@ -183,6 +190,13 @@ async def _drop(kube: Kube, deployment: Json, known_uids: tuple[str, ...]) -> st
             )
             await _attempt(kube.delete(ref, uid=entry["metadata"]["uid"]))
     return waiting
+
+
+async def _restore_replicas(kube: Kube, deployment: Json, replicas: int) -> str:
+    if deployment["spec"].get("replicas", 1) == replicas:
+        return ""
+    await _attempt(write(kube, {**deployment, "spec": {**deployment["spec"], "replicas": replicas}}))
+    return f"{_name(deployment)} to have {replicas} replicas again"
 
 
 async def _attempt(change: Any) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import assert_never
 
+from reprise.adapters import chaos_probe
 from reprise.adapters.kube import Json, Kube
 from reprise.domain import errors
 from reprise.domain.entities import ObjectRef
@@ -44,6 +45,17 @@ async def lacks(kube: Kube, requirement: Requirement) -> str:
             return await _served(kube, "metrics.k8s.io/v1beta1", "PodMetrics", "metrics-server")
         case Requirement.CHAOS_MESH:
             return await _served(kube, "chaos-mesh.org/v1alpha1", "PodChaos", "Chaos Mesh")
+        case Requirement.ISTIO:
+            return await _served(kube, "security.istio.io/v1", "AuthorizationPolicy", "Istio")
+        case (
+            Requirement.NETEM
+            | Requirement.TBF
+            | Requirement.TPROXY
+            | Requirement.TODA
+            | Requirement.BYTEMAN
+            | Requirement.CHAOS_DNS
+        ):
+            return await chaos_probe.lacks(kube, requirement)
         case _:
             assert_never(requirement)
 

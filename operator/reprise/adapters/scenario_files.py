@@ -106,6 +106,8 @@ def _known_keys(location: tuple[Any, ...]) -> str:
         "metric": scenario_model.Metric,
         "event": scenario_model.Event,
         "truth": scenario_model.TruthModel,
+        "decoys": scenario_model.DecoyModel,
+        "noise": scenario_model.NoiseModel,
     }
     for part in location:
         model = by_key.get(part, model)
@@ -125,9 +127,11 @@ def _beyond_shape(path: Path, document: yaml_lines.Document) -> list[tuple[int, 
             (document.line(("name",)), f"name: expected {path.stem!r}, the file's name, found {name!r}")
         )
     faults = value.get("faults")
-    for index, fault in enumerate(faults if isinstance(faults, list) else ()):
-        if isinstance(fault, dict):
-            found += _fault(document, index, fault)
+    for field in ("faults", "decoys"):
+        entries = value.get(field)
+        for index, fault in enumerate(entries if isinstance(entries, list) else ()):
+            if isinstance(fault, dict):
+                found += _fault(document, field, index, fault)
     seen: set[str] = set()
     symptoms = value.get("symptoms")
     for index, symptom in enumerate(symptoms if isinstance(symptoms, list) else ()):
@@ -144,21 +148,23 @@ def _beyond_shape(path: Path, document: yaml_lines.Document) -> list[tuple[int, 
     return found
 
 
-def _fault(document: yaml_lines.Document, index: int, raw: dict[str, Any]) -> list[tuple[int, str]]:
+def _fault(
+    document: yaml_lines.Document, field: str, index: int, raw: dict[str, Any]
+) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     target = raw.get("target")
     params = raw.get("params") or {}
     mechanism = raw.get("mechanism")
     if isinstance(mechanism, str) and isinstance(target, dict) and isinstance(params, dict):
         fault = Fault(mechanism, str(target.get("kind")), str(target.get("name")), params)
-        for problem in registry.check(fault):
+        for problem in registry.check(fault, decoy=field == "decoys"):
             place = tuple(problem.split(":", 1)[0].split("."))
-            found.append((document.line(("faults", index, *place)), f"faults[{index}].{problem}"))
+            found.append((document.line((field, index, *place)), f"{field}[{index}].{problem}"))
     equivalents = raw.get("equivalents")
     for number, text in enumerate(equivalents if isinstance(equivalents, list) else ()):
-        where = ("faults", index, "equivalents", number)
+        where = (field, index, "equivalents", number)
         try:
             scenarios.entity(str(text), "application")
         except errors.InvalidInput as exc:
-            found.append((document.line(where), f"faults[{index}].equivalents[{number}]: {exc}"))
+            found.append((document.line(where), f"{field}[{index}].equivalents[{number}]: {exc}"))
     return found

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from reprise.domain import promql
-from reprise.domain.scenario import Difficulty, Fault, Injector, Scenario, TruthPolicy
+from reprise.domain.scenario import Difficulty, Fault, Injector, Noise, Scenario, TruthPolicy
 from reprise.domain.symptoms import AlertSymptom, EventSymptom, MetricSymptom, Symptom
 from reprise.faults import registry
 
@@ -84,6 +84,16 @@ class TruthModel(Model):
     owned: bool = True
 
 
+class DecoyModel(Model):
+    mechanism: Text
+    target: Target
+    params: dict[str, Any] = {}
+
+
+class NoiseModel(Model):
+    restarts: Annotated[int, pydantic.Field(ge=0, le=3)] = 0
+
+
 class ScenarioModel(Model):
     name: Name
     title: Text
@@ -95,6 +105,9 @@ class ScenarioModel(Model):
     symptoms: list[SymptomModel] = []
     truth: TruthModel = TruthModel()
     injector: Literal["hidden", "visible"] = "hidden"
+    decoys: list[DecoyModel] = []
+    noise: NoiseModel = NoiseModel()
+    expectedSeconds: Annotated[int, pydantic.Field(ge=10, le=3600)] = 120
 
 
 def scenario(model: ScenarioModel) -> Scenario:
@@ -114,6 +127,9 @@ def scenario(model: ScenarioModel) -> Scenario:
         symptoms=symptoms or tuple(s for fault in faults for s in registry.default_symptoms(fault)),
         truth_policy=TruthPolicy(model.truth.owned),
         injector=Injector(model.injector),
+        decoys=tuple(Fault(d.mechanism, d.target.kind, d.target.name, d.params) for d in model.decoys),
+        noise=Noise(model.noise.restarts),
+        expected_seconds=model.expectedSeconds,
     )
 
 

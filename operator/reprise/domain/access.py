@@ -52,6 +52,11 @@ READABLE: Mapping[str, Mapping[str, frozenset[str]]] = {
     },
     "scheduling.k8s.io": {"priorityclasses": READS},
     "storage.k8s.io": {"storageclasses": READS},
+    # Policies that refuse pods; webhook configurations stay out, they would name the injector.
+    "admissionregistration.k8s.io": {
+        "validatingadmissionpolicies": READS,
+        "validatingadmissionpolicybindings": READS,
+    },
 }
 INJECTOR_GROUP = "chaos-mesh.org"
 LEASE_NAMESPACE = "kube-node-lease"
@@ -71,6 +76,8 @@ CLUSTER_SCOPED = frozenset(
         "persistentvolumes",
         "priorityclasses",
         "storageclasses",
+        "validatingadmissionpolicies",
+        "validatingadmissionpolicybindings",
     }
 )
 ALLOWED_TEXT = (

@@ -6,8 +6,10 @@ must be ready. Whether a step is done is read from the cluster alone, so that a 
 loses nothing.
 """
 
+import dataclasses
+import typing
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any
 
 from reprise.domain import errors, mutation, truth
 from reprise.domain.entities import ObjectRef
@@ -58,18 +60,32 @@ class DropNewReplicaSets:
     known_uids: tuple[str, ...]
 
 
-Step = RetireOldReplicas | RecyclePods | WaitPodsGone | RetryCreation | WaitAvailable | DropNewReplicaSets
-_STEPS: dict[str, type[Step]] = {
-    kind.__name__: kind
-    for kind in (
-        RetireOldReplicas,
-        RecyclePods,
-        WaitPodsGone,
-        RetryCreation,
-        WaitAvailable,
-        DropNewReplicaSets,
-    )
-}
+@dataclass(frozen=True)
+class RestoreReplicas:
+    """The Deployment has this many replicas again, which an autoscaler changed meanwhile."""
+
+    deployment: ObjectRef
+    replicas: int
+
+
+@dataclass(frozen=True)
+class WaitInjected:
+    """The Chaos Mesh experiment says that it is in force on everything it selects."""
+
+    experiment: ObjectRef
+
+
+Step = (
+    RetireOldReplicas
+    | RecyclePods
+    | WaitPodsGone
+    | RetryCreation
+    | WaitAvailable
+    | DropNewReplicaSets
+    | RestoreReplicas
+    | WaitInjected
+)
+_STEPS: dict[str, type[Step]] = {kind.__name__: kind for kind in typing.get_args(Step)}
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,7 @@ class Plan:
     settle: steps after the mutations; recover: steps after they have been taken back.
     truth: the root causes with their declared equivalents; `Engine.truth` adds what only the cluster knows.
     owned_causes: the Deployments whose ReplicaSets and Pods count as naming them.
+    decoys: what was changed only to look suspicious. noise: workloads whose pods were replaced as noise.
     """
 
     scenario: str
@@ -89,6 +106,8 @@ class Plan:
     recover: tuple[Step, ...]
     truth: truth.Truth
     owned_causes: tuple[ObjectRef, ...] = ()
+    decoys: tuple[ObjectRef, ...] = ()
+    noise: tuple[ObjectRef, ...] = ()
 
 
 def _ref(ref: ObjectRef) -> list[str]:
@@ -96,33 +115,32 @@ def _ref(ref: ObjectRef) -> list[str]:
 
 
 def _step_to_json(step: Step) -> dict[str, Any]:
-    data: dict[str, Any] = {"step": type(step).__name__, "deployment": _ref(step.deployment)}
-    match step:
-        case RecyclePods():
-            data["after"] = _ref(step.after)
-        case DropNewReplicaSets():
-            data["known_uids"] = list(step.known_uids)
-        case RetireOldReplicas() | WaitPodsGone() | RetryCreation() | WaitAvailable():
-            pass
-        case _:
-            assert_never(step)
-    return data
+    """Each field under its name; a step's fields are references, numbers and tuples of strings."""
+    fields = {field.name: getattr(step, field.name) for field in dataclasses.fields(step)}
+    return {
+        "step": type(step).__name__,
+        **{name: _ref(value) if isinstance(value, ObjectRef) else value for name, value in fields.items()},
+    }
 
 
 def _step_from_json(data: dict[str, Any]) -> Step:
-    deployment = ObjectRef(*data["deployment"])
     kind = _STEPS[data["step"]]
-    if kind is RecyclePods:
-        return RecyclePods(deployment, ObjectRef(*data["after"]))
-    if kind is DropNewReplicaSets:
-        return DropNewReplicaSets(deployment, tuple(data["known_uids"]))
-    return kind(deployment)  # type: ignore[call-arg]
+    hints = typing.get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):
+        value = data[field.name]
+        if hints[field.name] is ObjectRef:
+            value = ObjectRef(*value)
+        elif isinstance(value, list):
+            value = tuple(value)
+        values[field.name] = value
+    return kind(**values)
 
 
 def to_json(plan: Plan) -> dict[str, Any]:
     """The plan as JSON, with a version so that an operator of another release refuses it."""
     return {
-        "version": 1,
+        "version": 2,
         "scenario": plan.scenario,
         "namespace": plan.namespace,
         "seed": plan.seed,
@@ -131,14 +149,16 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "recover": [_step_to_json(step) for step in plan.recover],
         "truth": truth.to_json(plan.truth),
         "owned_causes": [_ref(ref) for ref in plan.owned_causes],
+        "decoys": [_ref(ref) for ref in plan.decoys],
+        "noise": [_ref(ref) for ref in plan.noise],
     }
 
 
 def from_json(data: Any) -> Plan:
     """The inverse of to_json. Raises Corrupt."""
     try:
-        if data["version"] != 1:
-            raise errors.Corrupt(f"expected a stored plan of version 1, found version {data['version']!r}")
+        if data["version"] != 2:
+            raise errors.Corrupt(f"expected a stored plan of version 2, found version {data['version']!r}")
         return Plan(
             scenario=data["scenario"],
             namespace=data["namespace"],
@@ -148,6 +168,8 @@ def from_json(data: Any) -> Plan:
             recover=tuple(_step_from_json(entry) for entry in data["recover"]),
             truth=truth.from_json(data["truth"]),
             owned_causes=tuple(ObjectRef(*entry) for entry in data["owned_causes"]),
+            decoys=tuple(ObjectRef(*entry) for entry in data["decoys"]),
+            noise=tuple(ObjectRef(*entry) for entry in data["noise"]),
         )
     except (KeyError, TypeError, ValueError, errors.InvalidInput) as exc:
         raise errors.Corrupt(f"expected a stored plan, found data that is none: {exc!r}") from exc

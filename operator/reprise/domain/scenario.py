@@ -9,7 +9,18 @@ from reprise.domain.entities import EntityId
 from reprise.domain.symptoms import Symptom
 
 # Kinds without a namespace that a scenario may name.
-CLUSTER_SCOPED = frozenset({"ClusterRole", "ClusterRoleBinding", "Namespace", "Node", "PersistentVolume"})
+CLUSTER_SCOPED = frozenset(
+    {
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "Namespace",
+        "Node",
+        "PersistentVolume",
+        "PriorityClass",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    }
+)
 
 
 class Injector(enum.Enum):
@@ -47,8 +58,19 @@ class TruthPolicy:
 
 
 @dataclass(frozen=True)
+class Noise:
+    """restarts: how many workloads that no Service selects get new pods, chosen by the seed."""
+
+    restarts: int = 0
+
+
+@dataclass(frozen=True)
 class Scenario:
-    """An incident. No faults makes it a control: nothing is injected and the right answer is empty."""
+    """An incident. No faults makes it a control: nothing is broken and the right answer is empty.
+
+    decoys: harmless changes that look suspicious; naming one is a false positive.
+    expected_seconds: how long its proof is expected to take at the short profile.
+    """
 
     name: str
     title: str
@@ -60,6 +82,9 @@ class Scenario:
     symptoms: tuple[Symptom, ...]
     truth_policy: TruthPolicy = TruthPolicy()
     injector: Injector = Injector.HIDDEN
+    decoys: tuple[Fault, ...] = ()
+    noise: Noise = Noise()
+    expected_seconds: int = 120
 
     @property
     def control(self) -> bool:

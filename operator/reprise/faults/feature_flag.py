@@ -80,7 +80,7 @@ def _plan(target: str, params: FlagParameters, seed: int, observed: Observed) ->
     )
 
 
-def _symptoms(target: str) -> tuple[Symptom, ...]:
+def _symptoms(target: str, params: FlagParameters) -> tuple[Symptom, ...]:
     return (AlertSymptom("requests fail", alert="HighRequestErrorRate"),)
 
 
@@ -91,4 +91,7 @@ FLAG = Mechanism(
     targets=frozenset({"ConfigMap"}),
     plan=_plan,
     symptoms=_symptoms,
+    composes=True,
 )
+
+MECHANISMS = (FLAG,)

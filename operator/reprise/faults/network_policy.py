@@ -71,7 +71,7 @@ def _plan_ingress_block(
     return Injection(mutations=(Create(manifest),), causes=(Cause(ref),))
 
 
-def _ingress_block_symptoms(target: str) -> tuple[Symptom, ...]:
+def _ingress_block_symptoms(target: str, params: IngressBlockParameters) -> tuple[Symptom, ...]:
     return (AlertSymptom("callers fail", alert="HighRequestErrorRate"),)
 
 
@@ -84,3 +84,5 @@ INGRESS_BLOCK = Mechanism(
     symptoms=_ingress_block_symptoms,
     requires=frozenset({Requirement.NETWORK_POLICY}),
 )
+
+MECHANISMS = (INGRESS_BLOCK,)

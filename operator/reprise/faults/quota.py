@@ -145,7 +145,7 @@ def _container_use(container: Json, where: str, name: str) -> Decimal:
     return quantity(str(value)) if value is not None else Decimal(0)
 
 
-def _quota_symptoms(target: str) -> tuple[Symptom, ...]:
+def _quota_symptoms(target: str, params: QuotaParameters) -> tuple[Symptom, ...]:
     return (
         AlertSymptom(
             "replicas are missing", alert="KubeDeploymentReplicasMismatch", labels={"deployment": target}
@@ -161,3 +161,5 @@ QUOTA = Mechanism(
     plan=_plan_quota,
     symptoms=_quota_symptoms,
 )
+
+MECHANISMS = (QUOTA,)

@@ -9,28 +9,25 @@ from reprise.domain.symptoms import Symptom
 from reprise.faults import feature_flag, network_policy, parameters, quota, service, workload
 from reprise.faults.mechanism import Injection, Mechanism, Observed, Requirement
 
+_FAMILIES = (workload, service, network_policy, quota, feature_flag)
 MECHANISMS: Mapping[str, Mechanism[Any]] = {
-    mechanism.name: mechanism
-    for mechanism in (
-        workload.ENVIRONMENT,
-        workload.IMAGE,
-        workload.SCALE,
-        service.SELECTOR,
-        service.TARGET_PORT,
-        network_policy.INGRESS_BLOCK,
-        quota.QUOTA,
-        feature_flag.FLAG,
-    )
+    mechanism.name: mechanism for family in _FAMILIES for mechanism in family.MECHANISMS
 }
 
 
-def check(fault: Fault) -> tuple[str, ...]:
-    """Every problem of a fault that shows without a cluster; each begins with the field it is about."""
+def check(fault: Fault, *, decoy: bool = False) -> tuple[str, ...]:
+    """Every problem of a fault (or decoy) that shows without a cluster; each begins with its field."""
     mechanism = MECHANISMS.get(fault.mechanism)
     if mechanism is None:
         known = ", ".join(sorted(MECHANISMS))
         return (f"mechanism: expected one of: {known}; found {fault.mechanism!r}",)
     problems: list[str] = []
+    if mechanism.harmless is not decoy:
+        known = ", ".join(sorted(name for name, one in MECHANISMS.items() if one.harmless is decoy))
+        problems.append(
+            f"mechanism: expected {'a harmless one for a decoy' if decoy else 'one that breaks something'}, "
+            f"one of: {known}; found {fault.mechanism!r}"
+        )
     if fault.kind not in mechanism.targets:
         kinds = " or ".join(sorted(mechanism.targets))
         problems.append(f"target.kind: expected {kinds} for {mechanism.name}, found {fault.kind!r}")
@@ -42,11 +39,14 @@ def check(fault: Fault) -> tuple[str, ...]:
 
 
 def inject(fault: Fault, seed: int, observed: Observed) -> Injection:
-    """What the fault does to this application. Raises InvalidInput (every problem) and NotFound."""
-    problems = check(fault)
-    if problems:
+    """What the fault or decoy does to this application.
+
+    Raises InvalidInput (every problem), NotFound, and Unsupported where this application lacks what it needs.
+    """
+    mechanism = MECHANISMS.get(fault.mechanism)
+    problems = check(fault, decoy=mechanism is not None and mechanism.harmless)
+    if problems or mechanism is None:
         raise errors.InvalidInput(problems)
-    mechanism = MECHANISMS[fault.mechanism]
     made: Injection = mechanism.plan(
         fault.name, parameters.read(mechanism.parameters, fault.params), seed, observed
     )
@@ -54,13 +54,28 @@ def inject(fault: Fault, seed: int, observed: Observed) -> Injection:
 
 
 def default_symptoms(fault: Fault) -> tuple[Symptom, ...]:
-    """What the mechanism shows when the scenario names no symptom. Empty for an unknown mechanism."""
+    """What the mechanism shows when the scenario names no symptom. Empty for one that cannot be planned."""
     mechanism = MECHANISMS.get(fault.mechanism)
-    return mechanism.symptoms(fault.name) if mechanism else ()
+    if mechanism is None:
+        return ()
+    try:
+        params = parameters.read(mechanism.parameters, fault.params)
+    except errors.InvalidInput:
+        return ()
+    return mechanism.symptoms(fault.name, params)
 
 
 def requirements(scenario: Scenario) -> frozenset[Requirement]:
     """What a cluster must have to host the scenario."""
-    return frozenset().union(
-        *(MECHANISMS[f.mechanism].requires for f in scenario.faults if f.mechanism in MECHANISMS)
-    )
+    return frozenset().union(*(mechanism.requires for mechanism in _used(scenario)))
+
+
+def cluster_wide(scenario: Scenario) -> bool:
+    """Whether what the scenario changes is felt outside of the application's namespace."""
+    return any(mechanism.cluster_wide for mechanism in _used(scenario))
+
+
+def _used(scenario: Scenario) -> list[Mechanism[Any]]:
+    return [
+        MECHANISMS[f.mechanism] for f in (*scenario.faults, *scenario.decoys) if f.mechanism in MECHANISMS
+    ]

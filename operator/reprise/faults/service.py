@@ -67,7 +67,7 @@ def _plan_selector(target: str, params: SelectorParameters, seed: int, observed:
     )
 
 
-def _selector_symptoms(target: str) -> tuple[Symptom, ...]:
+def _selector_symptoms(target: str, params: SelectorParameters) -> tuple[Symptom, ...]:
     return (AlertSymptom("nothing behind the Service", alert="ServiceWithoutEndpoints"),)
 
 
@@ -138,7 +138,7 @@ def _near(current: int | str, port: int, served: set[int], seed: int, target: st
     return int(seeded.pick(rng, candidates, {str(number) for number in served}, "port number"))
 
 
-def _target_port_symptoms(target: str) -> tuple[Symptom, ...]:
+def _target_port_symptoms(target: str, params: TargetPortParameters) -> tuple[Symptom, ...]:
     return (AlertSymptom("callers fail", alert="HighRequestErrorRate"),)
 
 
@@ -150,3 +150,5 @@ TARGET_PORT = Mechanism(
     plan=_plan_target_port,
     symptoms=_target_port_symptoms,
 )
+
+MECHANISMS = (SELECTOR, TARGET_PORT)

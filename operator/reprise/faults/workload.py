@@ -104,7 +104,7 @@ def _unbuilt(current: str, seed: int, target: str) -> str:
     return f"{match['repository']}:{tag[:120]}-{suffix}" if tag else f"{match['repository']}:{suffix}"
 
 
-def _image_symptoms(target: str) -> tuple[Symptom, ...]:
+def _image_symptoms(target: str, params: ImageParameters) -> tuple[Symptom, ...]:
     return (
         EventSymptom("image is not pulled", reason="Failed", kind="Pod", name_prefix=f"{target}-"),
         AlertSymptom("a container waits", alert="KubeContainerWaiting"),
@@ -176,7 +176,7 @@ def _other_port(current: str, seed: int, target: str) -> str:
     return f"{host}:{int(port) + rng.choice((1, 10, 100))}"
 
 
-def _errors_symptoms(target: str) -> tuple[Symptom, ...]:
+def _errors_symptoms(target: str, params: EnvironmentParameters) -> tuple[Symptom, ...]:
     return (AlertSymptom("requests fail", alert="HighRequestErrorRate", labels={"service_name": target}),)
 
 
@@ -210,7 +210,7 @@ def _plan_scale(target: str, params: ScaleParameters, seed: int, observed: Obser
     )
 
 
-def _scale_symptoms(target: str) -> tuple[Symptom, ...]:
+def _scale_symptoms(target: str, params: ScaleParameters) -> tuple[Symptom, ...]:
     return (AlertSymptom("nothing behind the Service", alert="ServiceWithoutEndpoints"),)
 
 
@@ -222,3 +222,5 @@ SCALE = Mechanism(
     plan=_plan_scale,
     symptoms=_scale_symptoms,
 )
+
+MECHANISMS = (ENVIRONMENT, IMAGE, SCALE)

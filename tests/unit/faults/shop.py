@@ -3,7 +3,13 @@
 import json
 from typing import Any
 
-from reprise.faults.mechanism import API_VERSIONS, Observed
+from reprise.faults.mechanism import (
+    API_VERSIONS,
+    CLUSTER_API_VERSIONS,
+    SYSTEM_API_VERSIONS,
+    SYSTEM_NAMESPACE,
+    Observed,
+)
 
 Json = dict[str, Any]
 NAMESPACE = "otel-demo"
@@ -123,8 +129,13 @@ def manifests() -> list[Json]:
 
 
 def observed(*extra: Json) -> Observed:
-    """The shop, with further objects or with others in place of its own."""
-    objects: dict[str, dict[str, Json]] = {kind: {} for kind in API_VERSIONS}
+    """The shop, with further objects (also of the cluster and kube-system) or others in place of its own."""
+    scopes: dict[str, dict[str, dict[str, Json]]] = {
+        NAMESPACE: {kind: {} for kind in API_VERSIONS},
+        "": {kind: {} for kind in CLUSTER_API_VERSIONS},
+        SYSTEM_NAMESPACE: {kind: {} for kind in SYSTEM_API_VERSIONS},
+    }
     for manifest in [*manifests(), *extra]:
-        objects[manifest["kind"]][manifest["metadata"]["name"]] = manifest
-    return Observed(NAMESPACE, objects)
+        meta = manifest["metadata"]
+        scopes[meta.get("namespace", "")][manifest["kind"]][meta["name"]] = manifest
+    return Observed(NAMESPACE, scopes[NAMESPACE], scopes[""], scopes[SYSTEM_NAMESPACE])
