@@ -20,7 +20,15 @@ Kubectl = Callable[..., str]
 NAMESPACE = "tenant-alerts"
 FIRES_SECONDS = 120.0
 HIDDEN = "reprise-.*|chaos-mesh"
-JOBS = {"spanmetrics", "applications", "kube-state-metrics", "kubelet-cadvisor", "kubelet-resource"}
+JOBS = {
+    "spanmetrics",
+    "applications",
+    "kube-state-metrics",
+    "kubelet-cadvisor",
+    "kubelet-resource",
+    "coredns",
+}
+GROUPS = {"requests", "messaging", "workloads", "containers", "scheduling", "names"}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +64,7 @@ async def test_every_job_is_scraped_and_every_rule_is_sound(
 
     path = "/api/v1/namespaces/observability/services/prometheus:9090/proxy/api/v1/rules"
     groups = json.loads(kubectl("get", "--raw", path))["data"]["groups"]
-    assert {group["name"] for group in groups} == {"requests", "messaging", "workloads"}
+    assert {group["name"] for group in groups} == GROUPS
     assert [r["name"] for group in groups for r in group["rules"] if r["health"] != "ok"] == []
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from reprise.cluster import bring_up, engine, images, kind, nodes, paths, report, rootfs, state, tear_down
+from reprise.cluster.alert_profile import AlertProfile
 from reprise.cluster.progress import Progress
 from reprise.cluster.store import Store
 from reprise.cluster.tools import Tools
@@ -32,6 +33,11 @@ def _tools(name: str, progress: Progress) -> Tools:
     "--kubeconfig", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Use this cluster."
 )
 @click.option("--context", help="The context of the kubeconfig.")
+@click.option(
+    "--alert-profile",
+    type=click.Choice([one.value for one in AlertProfile]),
+    help="How long alerts wait; kept from the last `up` when not given, short at first.",
+)
 @click.option("--bare", is_flag=True, help="Only the cluster, nothing installed in it.")
 def up(
     name: str,
@@ -41,11 +47,13 @@ def up(
     app: str,
     kubeconfig: Path | None,
     context: str | None,
+    alert_profile: str | None,
     bare: bool,
 ) -> None:
     """Make a cluster with everything in it, or finish a half-made one."""
     progress = Progress(verbose, paths.logs_dir(name) / "steps.log")
-    wanted = bring_up.Wanted(name, profile, workers, app, kubeconfig, context, bare)
+    alerts = AlertProfile(alert_profile) if alert_profile else None
+    wanted = bring_up.Wanted(name, profile, workers, app, kubeconfig, context, bare, alerts)
     store = Store(paths.cache_dir())
     builder = bring_up.Builder(wanted, paths.repository_root(), store, _tools(name, progress), progress)
     builder.up()

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reprise.cluster import (
+    alert_profile,
     detect,
     engine,
     fill,
@@ -38,6 +39,8 @@ class Wanted:
     kubeconfig: Path | None = None
     context: str | None = None
     bare: bool = False
+    # None keeps what the cluster has
+    alerts: alert_profile.AlertProfile | None = None
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,12 @@ class Builder:
                 helm = module.ensure_visibly(self.store, self.tools, self.progress) / "helm"
             with self.progress.step("upstream chart"):
                 application = upstream.render(self.tools, helm, self.root)
+        elsewhere = self.wanted.kubeconfig or self.wanted.context
+        remembered = None if elsewhere else state.load(self.wanted.name)
+        alerts = alert_profile.chosen(self.wanted.alerts, remembered.alert_profile if remembered else None)
         filler = fill.Filler(
-            self.root, supply, containers, kubectl, gateway_url, self.store, self.tools, self.progress
+            self.root, supply, containers, kubectl, gateway_url, self.store, self.tools, self.progress, alerts
         )
         filler.fill(application)
+        if remembered:
+            state.save(replace(remembered, alert_profile=alerts.value))

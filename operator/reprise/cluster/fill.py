@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reprise.cluster import engine, images, install, nodes, repair
+from reprise.cluster import alert_profile, engine, images, install, nodes, repair
 from reprise.cluster.progress import Progress
 from reprise.cluster.store import Store
 from reprise.cluster.tools import Tools
@@ -49,6 +49,7 @@ class Filler:
     store: Store
     tools: Tools
     progress: Progress
+    alerts: alert_profile.AlertProfile = alert_profile.AlertProfile.SHORT
 
     def fill(self, application: Sequence[object] | None) -> None:
         """Do all of it. `application` replaces the lite shop when given."""
@@ -97,7 +98,8 @@ class Filler:
             resolved = images.resolve(manifests.application, references)
             maps.append(install.application_config_map(resolved))
         foundations = [*install.namespaces(_NAMESPACES), *manifests.crds, *maps]
-        observability = images.resolve(manifests.observability, references)
+        rules = alert_profile.applied(manifests.observability, self.alerts)
+        observability = images.resolve(rules, references)
         operator = images.resolve(manifests.operator, references)
         for part in (foundations, observability, operator):
             install.apply_all(self.kubectl, part)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from reprise.cluster import paths
+from reprise.cluster.alert_profile import AlertProfile
 from reprise.domain import errors
 
 
@@ -22,6 +23,8 @@ class Remembered:
     node_image: str
     finished: bool = False
     made_lib_modules: bool = False
+    # the last one asked for; another `up` that does not say keeps it
+    alert_profile: str = AlertProfile.SHORT.value
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,23 @@ NAMES_OF_ALERTS = {
     "KubeDeploymentReplicasMismatch",
     "DeploymentScaledToZero",
     "ServiceWithoutEndpoints",
+    "DatabaseOperationsFailing",
+    "DatabaseConnectionsExhausted",
+    "KubeContainerNotReady",
+    "KubeReplicaFailure",
+    "KubePodUnschedulable",
+    "KubeNodeUnschedulable",
+    "KubePdbDisruptionBlocked",
+    "KubePersistentVolumeClaimPending",
+    "KubePodEvicted",
+    "KubeContainerOomKilled",
+    "CpuThrottlingHigh",
+    "ContainerMemoryNearLimit",
+    "KubeContainerWithoutMemoryLimit",
+    "HighCpuUsage",
+    "HighDnsFailureRate",
+    "CoreDNSErrorsHigh",
+    "CoreDNSDown",
 }
 
 
@@ -68,6 +85,7 @@ SEEN = {
     "kubelet-cadvisor": {"__name__": "container_memory_rss", "namespace": "otel-demo", "pod": "cart-1"},
     "kubelet-resource": {"__name__": "pod_cpu_usage_seconds_total", "namespace": "otel-demo"},
     "pods": {"__name__": "anything", "namespace": "otel-demo"},
+    "coredns": {"__name__": "coredns_dns_responses_total", "namespace": "kube-system"},
 }
 
 
