@@ -1,7 +1,7 @@
 """Makes the alert rules of a profile from the short ones in `manifests/observability/rules`. Pure.
 
-The production profile multiplies every window, `offset` and `for` by `FACTOR`; a window never looks back further
-than Prometheus stores. Thresholds are rates, shares and numbers of events, and stay.
+The production profile multiplies every window, `offset` and `for` by `FACTOR`; no window looks further back
+than is stored. Thresholds are rates, shares and numbers of events, and stay.
 """
 
 import enum
