@@ -1,5 +1,6 @@
 """Builds programs from the pinned Go modules below `images/go`. Checksums are verified by their go.sum."""
 
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -24,7 +25,11 @@ _LDFLAGS = {
     ),
     # Kubernetes programs name their version by their own module's package
     "metrics-server": "-X sigs.k8s.io/metrics-server/pkg/version.Version=v0.9.0",
+    "chaos-mesh": "-extldflags=-static",
 }
+# Modules with programs that call C. They are linked statically and look names up in Go, so that they run in
+# images of any C library, as all the others do.
+_CALLS_C = {"chaos-mesh": ("-tags", "netgo,osusergo")}
 
 
 @dataclass(frozen=True)
@@ -71,11 +76,16 @@ class GoModule:
 
     def flags(self) -> list[str]:
         """The arguments of `go build`, part of the key."""
-        return ["-trimpath", "-ldflags", f"-s -w {_LDFLAGS.get(self.name, '')}".strip()]
+        tags = _CALLS_C.get(self.name, ())
+        return ["-trimpath", *tags, "-ldflags", f"-s -w {_LDFLAGS.get(self.name, '')}".strip()]
 
     def key(self) -> str:
         """Changes with the pins, the sources in the folder, the flags and the compiler."""
-        return keys.of(keys.of_tree(self.folder), *self.flags(), self.toolchain.version, "cgo=0", "amd64")
+        cgo = f"cgo={self._cgo()}"
+        return keys.of(keys.of_tree(self.folder), *self.flags(), self.toolchain.version, cgo, "amd64")
+
+    def _cgo(self) -> str:
+        return "1" if self.name in _CALLS_C else "0"
 
     def packages(self) -> list[str]:
         text = (self.folder / "go.mod").read_text()
@@ -88,19 +98,28 @@ class GoModule:
         """The folder with the programs. The compiler's own cache lets an interrupted build go on."""
 
         def make(out: Path) -> None:
-            env = tools.with_env(
-                CGO_ENABLED="0",
-                GOFLAGS="-buildvcs=false -mod=readonly",
-                GOTOOLCHAIN=self.toolchain.setting,
-                GOWORK="off",
-            )
-            env.run(
+            self._go(tools).run(
                 ["go", "build", *self.flags(), "-o", f"{out}{os.sep}", *self.packages()],
                 log=f"go-{self.name}",
                 cwd=self.folder,
             )
 
         return store.ensure("go", self.name, self.key(), make)
+
+    def _go(self, tools: Tools) -> Tools:
+        return tools.with_env(
+            CGO_ENABLED=self._cgo(),
+            GOFLAGS="-buildvcs=false -mod=readonly",
+            GOTOOLCHAIN=self.toolchain.setting,
+            GOWORK="off",
+        )
+
+    def source(self, dependency: str, tools: Tools) -> Path:
+        """Where the sources of a module lie that this one requires, downloaded and verified if need be."""
+        found = self._go(tools).run(
+            ["go", "mod", "download", "-json", dependency], log=f"go-{self.name}", cwd=self.folder
+        )
+        return Path(json.loads(found.stdout)["Dir"])
 
     def ensure_visibly(self, store: Store, tools: Tools, progress: Progress) -> Path:
         """`ensure` as a step of its own when there is something to compile."""

@@ -3,9 +3,9 @@
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeGuard
 
 import yaml
 
@@ -24,14 +24,23 @@ _STATIC = {
     "jaeger": ("jaeger", "jaeger", "/usr/local/bin/jaeger"),
     "kube-state-metrics": ("kube-state-metrics", "kube-state-metrics", "/usr/local/bin/kube-state-metrics"),
     "metrics-server": ("metrics-server", "metrics-server", "/usr/local/bin/metrics-server"),
+    "chaos-controller-manager": (
+        "chaos-mesh",
+        "chaos-controller-manager",
+        "/usr/local/bin/chaos-controller-manager",
+    ),
+    "pause": ("pause", "pause", "/pause"),
 }
 
 
 class Image(Protocol):
-    """One image of ours."""
+    """One image of ours. `modules` are those whose programs it holds."""
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def modules(self) -> tuple[gobuild.GoModule, ...]: ...
 
     def key(self) -> str: ...
 
@@ -52,6 +61,10 @@ class StaticImage:
     module: gobuild.GoModule
     program: str
     path: str
+
+    @property
+    def modules(self) -> tuple[gobuild.GoModule, ...]:
+        return (self.module,)
 
     def key(self) -> str:
         return keys.of(self.module.key(), self.program, self.path, "2")
@@ -88,12 +101,18 @@ class BaseImage:
 class BuiltImage:
     """A folder with a Containerfile.
 
-    Its context is the folder and the repository paths that `image.yaml` lists.
+    Its context is the folder and the repository paths that `image.yaml` lists, and in `bin/` the programs of
+    Go modules that it lists.
     """
 
     folder: Path
     base: BaseImage
     inputs: tuple[str, ...] = ()
+    programs: Mapping[gobuild.GoModule, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def modules(self) -> tuple[gobuild.GoModule, ...]:
+        return tuple(self.programs)
 
     @property
     def name(self) -> str:
@@ -123,11 +142,17 @@ class BuiltImage:
     @functools.cached_property
     def _key(self) -> str:
         parts = [part for name, path in self._sources().items() for part in (name, keys.of_tree(path))]
+        parts += [module.key() for module in self.modules]
         return keys.of(self.base.tag(), *parts)
 
     def make(self, out: Path, store: Store, tools: Tools) -> None:
         base = self.base.ensure(store, tools)
-        with engine.context(self._sources()) as context:
+        programs = {
+            f"bin/{name}": module.ensure(store, tools) / name
+            for module, names in self.programs.items()
+            for name in names
+        }
+        with engine.context(self._sources() | programs) as context:
             engine.build(tools, context, reference(self), {"BASE": base}, f"image-{self.name}")
         engine.save(tools, [reference(self)], out)
 
@@ -143,43 +168,63 @@ def copied_from_repository(containerfile: str, folder: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _inputs(folder: Path) -> tuple[str, ...]:
-    """The `inputs` of the folder's image.yaml, else what its COPY lines ask of the repository.
+class _Recipe(NamedTuple):
+    inputs: tuple[str, ...]
+    programs: Mapping[str, tuple[str, ...]]
+
+
+def _recipe(folder: Path) -> _Recipe:
+    """What the folder's image.yaml lists, else what its COPY lines ask of the repository.
 
     Raises InvalidInput.
     """
     path = folder / "image.yaml"
     if not path.is_file():
-        return copied_from_repository((folder / "Containerfile").read_text(), folder)
+        return _Recipe(copied_from_repository((folder / "Containerfile").read_text(), folder), {})
     loaded = yaml.safe_load(path.read_text()) or {}
     inputs = loaded.get("inputs") if isinstance(loaded, dict) else None
+    programs = loaded.get("programs", {}) if isinstance(loaded, dict) else None
     if (
-        not isinstance(inputs, list)
-        or not all(isinstance(one, str) for one in inputs)
-        or set(loaded) != {"inputs"}
+        not _texts(inputs)
+        or not isinstance(programs, dict)
+        or not all(_texts(names) for names in programs.values())
+        or set(loaded) - {"inputs", "programs"}
     ):
         raise errors.InvalidInput(
-            f"images/{folder.name}/image.yaml: expected only `inputs: [path, ...]` with paths of "
-            f"the repository"
+            f"images/{folder.name}/image.yaml: expected `inputs: [path, ...]` with paths of the repository, "
+            "and perhaps `programs: {module: [program, ...]}` with folders of images/go, nothing else"
         )
-    return tuple(inputs)
+    return _Recipe(tuple(inputs), {module: tuple(names) for module, names in programs.items()})
+
+
+def _texts(value: object) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def catalogue(root: Path, debian: str, toolchain: gobuild.GoToolchain | None) -> dict[str, Image]:
     """Every image that can be built, by its name in manifests.
 
-    Without a toolchain the static ones are left out.
+    Without a toolchain those with programs of Go modules are left out.
     """
     base = BaseImage(root, debian)
     found: dict[str, Image] = {}
+
+    def module(name: str, toolchain: gobuild.GoToolchain) -> gobuild.GoModule:
+        return gobuild.GoModule(root / "images" / "go" / name, toolchain)
+
     for folder in sorted((root / "images").iterdir()):
         if folder.name not in _NOT_IMAGES and (folder / "Containerfile").is_file():
-            image = BuiltImage(folder, base, _inputs(folder))
+            recipe = _recipe(folder)
+            if recipe.programs and toolchain is None:
+                continue
+            programs = {
+                module(name, toolchain): names for name, names in recipe.programs.items() if toolchain
+            }
+            image = BuiltImage(folder, base, recipe.inputs, programs)
             found[image.name] = image
     if toolchain is not None:
-        for name, (module, program, path) in _STATIC.items():
-            go_module = gobuild.GoModule(root / "images" / "go" / module, toolchain)
-            found[name] = StaticImage(name, go_module, program, path)
+        for name, (module_name, program, path) in _STATIC.items():
+            found[name] = StaticImage(name, module(module_name, toolchain), program, path)
     return found
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reprise.cluster import archive, images
+from reprise.cluster import archive, gobuild, images
 from reprise.domain import errors
 
 
@@ -110,12 +110,57 @@ def test_inputs_that_do_not_exist_are_named(tmp_path: Path) -> None:
         _key(root)
 
 
-@pytest.mark.parametrize("text", ["inputs: src\n", "input: [src]\n", "inputs: [1]\n", "- src\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "inputs: src\n",
+        "input: [src]\n",
+        "inputs: [1]\n",
+        "- src\n",
+        "inputs: []\nprograms: [etcd]\n",
+        "inputs: []\nprograms: {etcd: server}\n",
+    ],
+)
 def test_image_yaml_with_another_shape_is_refused(tmp_path: Path, text: str) -> None:
     root = _checkout(tmp_path)
     (root / "images" / "operator" / "image.yaml").write_text(text)
     with pytest.raises(errors.InvalidInput, match=r"images/operator/image\.yaml"):
         _key(root)
+
+
+def _with_programs(root: Path) -> Path:
+    (root / "images" / "operator" / "image.yaml").write_text(
+        "inputs: []\nprograms: {engine: [run, helper]}\n"
+    )
+    (root / "images" / "go" / "engine").mkdir(parents=True)
+    (root / "images" / "go" / "engine" / "go.mod").write_text("module engine\n")
+    return root
+
+
+def test_an_image_with_programs_names_their_module_and_follows_its_pins(tmp_path: Path) -> None:
+    root, toolchain = _with_programs(_checkout(tmp_path)), gobuild.GoToolchain("go1.26.8", "local")
+    before = images.catalogue(root, "debian:1", toolchain)["reprise-operator"]
+    assert [module.name for module in before.modules] == ["engine"]
+    old = before.key()
+    (root / "images" / "go" / "engine" / "go.mod").write_text("module engine\n\ngo 1.26.0\n")
+    assert images.catalogue(root, "debian:1", toolchain)["reprise-operator"].key() != old
+
+
+def test_an_image_with_programs_needs_a_toolchain(tmp_path: Path) -> None:
+    assert "reprise-operator" not in images.catalogue(_with_programs(_checkout(tmp_path)), "debian:1", None)
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("etcd", ["-trimpath", "-ldflags", "-s -w"]),
+        ("chaos-mesh", ["-tags", "netgo,osusergo", "-extldflags=-static"]),
+    ],
+)
+def test_programs_that_call_c_are_linked_statically(tmp_path: Path, module: str, words: list[str]) -> None:
+    flags = gobuild.GoModule(tmp_path / module, gobuild.GoToolchain("go1.26.8", "local")).flags()
+    assert not [word for word in words if word not in " ".join(flags)]
+    assert ("-static" in " ".join(flags)) == (module == "chaos-mesh")
 
 
 def test_copies_from_other_stages_and_the_own_folder_are_no_inputs(tmp_path: Path) -> None:
