@@ -17,7 +17,13 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "report": ("reprise.cli.run", "report", "Show a run: timeline, alerts, truth beside submission, drift."),
     "attach": ("reprise.cli.attach", "attach", "Get a kubeconfig for a waiting attempt."),
     "scenarios": ("reprise.cli.scenarios", "scenarios", "List, show and validate scenarios."),
+    "prove": ("reprise.cli.prove", "prove", "Prove scenarios on the live cluster, one after another."),
     "score": ("reprise.cli.score", "score", "Score a submission against a truth file."),
+    "import": (
+        "reprise.cli.import_itbench",
+        "import_",
+        "Import answers that were written for other benchmarks.",
+    ),
     "snapshot": ("reprise.cli.snapshot", "snapshot", "Verify a recorded snapshot."),
     "operator": (
         "reprise.cli.operator",
