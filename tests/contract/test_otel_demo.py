@@ -4,6 +4,7 @@
 reason; a difference that is not in a list fails, and so does an entry of a list that is no difference.
 """
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -36,8 +37,24 @@ ADDED_ENV = {
     "load-generator": RESOURCE_ENV | {"LOAD_VISITS_PER_USER_SECOND", "LOAD_SEED"},
     # The broker sends no telemetry of its own.
     "kafka": set(),
+    # The database's password comes from a Secret, as it does wherever somebody looks after an application.
+    "accounting": RESOURCE_ENV | {"DB_PASSWORD"},
+    "product-catalog": RESOURCE_ENV | {"DB_PASSWORD"},
+    "product-reviews": RESOURCE_ENV | {"DB_PASSWORD"},
 }
-CHANGED_ENV = {("kafka", "KAFKA_HEAP_OPTS"): "-Xmx256M -Xms128M"}
+CHANGED_ENV = {
+    ("kafka", "KAFKA_HEAP_OPTS"): "-Xmx256M -Xms128M",
+    ("accounting", "DB_CONNECTION_STRING"): (
+        "Host=postgresql;Username=otelu;Password=$(DB_PASSWORD);Database=otel"
+    ),
+    ("product-catalog", "DB_CONNECTION_STRING"): (
+        "postgres://otelu:$(DB_PASSWORD)@postgresql/otel?sslmode=disable"
+    ),
+    ("product-reviews", "DB_CONNECTION_STRING"): (
+        "host=postgresql user=otelu password=$(DB_PASSWORD) dbname=otel"
+    ),
+}
+ADDED_SECRETS = {"postgresql-credentials"}
 
 # The demo's collector is not part of the application: its name leads to the cluster's.
 ADDED_SERVICES = {"otel-collector"}
@@ -166,6 +183,23 @@ def test_every_config_map_of_the_application_is_there(reference: Manifest, objec
         if not MISSING_CONFIG_MAPS.fullmatch(name)
     }
     assert lite == wanted
+
+
+def test_the_secret_opens_the_database(reference: Manifest, objects: list[Manifest]) -> None:
+    """The release has no Secret: the connection strings with the password filled in are the release's."""
+    secrets = by_name(objects, "Secret")
+    assert set(secrets) == ADDED_SECRETS
+    password = base64.b64decode(secrets["postgresql-credentials"]["data"]["password"]).decode()
+    role = f"CREATE ROLE otelu LOGIN PASSWORD '{password}';"
+    assert role in (LITE / "config" / "init.sql").read_text()
+    for (workload, key), value in CHANGED_ENV.items():
+        if key == "DB_CONNECTION_STRING":
+            declared = reference["workloads"][workload]["containers"][0]["env"][key]
+            assert value.replace("$(DB_PASSWORD)", password) == declared
+            (container,) = by_name(objects, "Deployment")[workload]["spec"]["template"]["spec"]["containers"]
+            names = [one["name"] for one in container["env"]]
+            # Kubernetes fills in only what stands before.
+            assert names.index("DB_PASSWORD") < names.index(key)
 
 
 def test_service_account_is_there(reference: Manifest, objects: list[Manifest]) -> None:
