@@ -392,25 +392,29 @@ def test_what_is_no_ground_truth(document: Any, expected: list[str]) -> None:
 # Documents that look right from afar: the words of the format, in any arrangement.
 WORDS = strategies.sampled_from(
     [
-        "groups",
-        "entities",
-        "spec",
-        "kind",
-        "id",
-        "filter",
-        "name",
-        "namespace",
-        "metadata",
-        "root_cause",
-        "fault",
-        "aliases",
-        "propagations",
-        "alerts",
-        "source",
-        "target",
-        "group_id",
-        "entity",
-        "apiVersion",
+        *(
+            "groups",
+            "entities",
+            "spec",
+            "kind",
+            "id",
+            "filter",
+            "name",
+            "namespace",
+            "metadata",
+            "root_cause",
+        ),
+        *(
+            "fault",
+            "aliases",
+            "propagations",
+            "alerts",
+            "source",
+            "target",
+            "group_id",
+            "entity",
+            "apiVersion",
+        ),
     ]
 )
 LEAVES = strategies.one_of(
