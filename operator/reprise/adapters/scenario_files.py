@@ -62,6 +62,11 @@ def load(path: Path) -> Scenario:
     return next(iter(load_files([path]).values()))
 
 
+def parse(text: str, place: Path) -> Scenario:
+    """One scenario from text; `place` is the file that it is, or stands for. Raises InvalidInput."""
+    return _check(place, yaml_lines.parse(text, str(place)))
+
+
 def _check(path: Path, document: yaml_lines.Document) -> Scenario:
     found = list(document.problems)
     if document.value is None:

@@ -37,6 +37,11 @@ def read(path: Path) -> Document:
         raise errors.InvalidInput(
             f"{path}:1: expected text in UTF-8, found other bytes: {exc.reason}"
         ) from exc
+    return parse(text, str(path))
+
+
+def parse(text: str, path: str) -> Document:
+    """The one document of a text; `path` is what problems call it. Raises InvalidInput as `read` does."""
     # NB: the safe loader, whose constructors make plain values only.
     loader = yaml.SafeLoader(text)
     try:

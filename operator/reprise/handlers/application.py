@@ -68,7 +68,7 @@ async def apply(kube: Kube, application: run.Application, source: Manifests) -> 
 
 
 def parse(text: str, namespace: str) -> list[Json]:
-    """The objects of a multi-document text, with the namespace filled in where an object of ours lacks it."""
+    """The objects of a multi-document text, all of them in this namespace wherever they were rendered for."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times as fast
     try:
         documents = list(yaml.load_all(text, Loader=loader))
@@ -80,16 +80,30 @@ def parse(text: str, namespace: str) -> list[Json]:
         if document is None:
             continue
         try:
-            ref = ref_of(document)
+            ref_of(document)
         except (KeyError, TypeError):
             problems.append(f"application manifests: document {number} is no Kubernetes object")
             continue
-        if ref.namespace not in ("", namespace):
-            problems.append(f"application manifests: {ref} is not in namespace {namespace}")
         objects.append(document)
+    homes = sorted({ref_of(item).namespace for item in objects} - {""})
+    if len(homes) > 1:
+        problems.append(f"application manifests: expected one namespace, found {', '.join(homes)}")
     if problems:
         raise errors.InvalidInput(problems)
-    return objects
+    return [_moved(item, homes[0], namespace) for item in objects] if homes else objects
+
+
+def _moved(manifest: Json, source: str, namespace: str) -> Json:
+    """The object in another namespace: a copy of the application beside the first one."""
+    meta = manifest["metadata"]
+    if manifest["kind"] == "Namespace":
+        own = {"kubernetes.io/metadata.name": namespace}
+        labels = {key: own.get(key, value) for key, value in (meta.get("labels") or {}).items()}
+        moved = {"name": namespace if meta["name"] == source else meta["name"]}
+        return {**manifest, "metadata": {**meta, **moved, **({"labels": labels} if labels else {})}}
+    if meta.get("namespace") != source:
+        return manifest
+    return {**manifest, "metadata": {**meta, "namespace": namespace}}
 
 
 def _rank(manifest: Mapping[str, Any]) -> int:

@@ -77,9 +77,7 @@ async def ensure(runtime: Runtime, run: Run, index: int) -> None:
 
     The token is stored before the object that holds its digest: a crash in between finds it again.
     """
-    scenario = runtime.scenarios.get(run.spec.scenario)
-    if scenario is None:
-        raise errors.NotFound(f"scenario {run.spec.scenario} is gone since the run began")
+    scenario = await runtime.scenario(run)
     name = f"{run.ref.name}-{index}"
     endpoints = await _data(runtime, _ENDPOINTS, "gatewayExternal")
     tls = await _data(runtime, _TLS, "ca.crt")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-from reprise.adapters import scenario_files, service_proxy
+from reprise.adapters import scenario_files, scenario_store, service_proxy
 from reprise.adapters.engine import Engine
 from reprise.adapters.jaeger import Jaeger
 from reprise.adapters.kube import Kube
@@ -85,8 +85,10 @@ async def open_sources(where: Endpoints) -> AsyncIterator[Sources]:
 @contextlib.asynccontextmanager
 async def open_runtime(settings: runtime.Settings, metrics: Metrics) -> AsyncIterator[runtime.Runtime]:
     """Everything connected and checked. Raises InvalidInput for scenarios that cannot be read."""
-    scenarios = scenario_files.load_all(settings.scenarios)
+    shipped = scenario_files.load_all(settings.scenarios)
+    logger.info("knows %d scenarios", len(shipped))
     async with await Kube.connect() as kube:
+        scenarios = scenario_store.ScenarioStore(kube, shipped)
         try:
             await certificate.ensure(kube)
         except errors.Refused as exc:

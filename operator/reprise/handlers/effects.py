@@ -73,9 +73,7 @@ async def _inject(
 ) -> Observed:
     match action:
         case observed.SavePlan():
-            wanted = runtime.scenarios.get(run.spec.scenario)
-            if wanted is None:
-                raise errors.NotFound(f"scenario {run.spec.scenario} is gone since the run began")
+            wanted = await runtime.scenario(run)
             made = await runtime.engine.plan(wanted, run.spec.application.namespace, run.spec.seed)
             await runtime.store.save_plan(run.ref.uid, made)
             return dataclasses.replace(seen, plan_saved=True)

@@ -1,7 +1,7 @@
 """The application's lock: a Lease that one run at a time holds, and who waits for whom."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from reprise.adapters.kube import Json, Kube
 from reprise.adapters.wire import benchmark_run, model
@@ -67,35 +67,45 @@ async def release(kube: Kube, run: Run) -> None:
 def _is_active(uid: str, runs: Iterable[Json]) -> bool:
     for item in runs:
         if item["metadata"]["uid"] == uid:
-            return not _phase(item).terminal
+            return not phase_of(item).terminal
     return False
 
 
-def _phase(item: Json) -> Phase:
+def phase_of(item: Json) -> Phase:
     return Phase((item.get("status") or {}).get("phase") or Phase.PENDING)
 
 
-def ahead(run: Run, runs: Iterable[Json]) -> str:
-    """The run that this one waits for: the active one, else the oldest that is pending. "" when none."""
+def ahead(run: Run, runs: Iterable[Json], cluster_wide: Container[str] = ()) -> str:
+    """The run that this one waits for: the active one, else the oldest that is pending. "" when none.
+
+    cluster_wide: the names of scenarios that are felt in the whole cluster; their runs are in the way of
+    every other one, whatever its application.
+    """
 
     def order(item: Json) -> tuple[str, str]:
         return str(item["metadata"]["creationTimestamp"]), str(item["metadata"]["uid"])
 
-    namespace = run.spec.application.namespace
+    def in_the_way(item: Json) -> bool:
+        same = _application_namespace(item) == run.spec.application.namespace
+        return same or run.spec.scenario in cluster_wide or scenario_of(item) in cluster_wide
+
     others = [
         item
         for item in runs
-        if _application_namespace(item) == namespace
-        and item["metadata"]["uid"] != run.ref.uid
-        and not _phase(item).terminal
+        if item["metadata"]["uid"] != run.ref.uid and not phase_of(item).terminal and in_the_way(item)
     ]
     own = (model.format_time(run.created_at).replace(".000Z", "Z"), run.ref.uid)
-    active = [item for item in others if _phase(item) is not Phase.PENDING]
+    active = [item for item in others if phase_of(item) is not Phase.PENDING]
     # A pending run that is being deleted takes no turn.
     older = [item for item in others if order(item) < own and "deletionTimestamp" not in item["metadata"]]
     for item in sorted(active, key=order) or sorted(older, key=order):
-        return f"{item['metadata']['namespace']}/{item['metadata']['name']} ({_phase(item)})"
+        return f"{item['metadata']['namespace']}/{item['metadata']['name']} ({phase_of(item)})"
     return ""
+
+
+def scenario_of(item: Json) -> str:
+    """The name of the scenario that a run asks for."""
+    return str((item.get("spec") or {}).get("scenario") or "")
 
 
 def _application_namespace(item: Json) -> str:

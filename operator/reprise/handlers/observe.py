@@ -4,10 +4,12 @@ import asyncio
 import dataclasses
 import logging
 
+from reprise.adapters.kube import Json
 from reprise.domain import errors, observed
 from reprise.domain.observed import Observed
 from reprise.domain.run import Run
 from reprise.domain.run_status import Phase
+from reprise.faults import registry
 from reprise.handlers import application, attempts, lease
 from reprise.handlers.runtime import Runtime
 
@@ -57,11 +59,24 @@ async def _observe(runtime: Runtime, run: Run) -> Observed:
 
 async def _pending(runtime: Runtime, run: Run) -> Observed:
     runs = await lease.all_runs(runtime.kube)
-    return Observed(
-        scenario_known=run.spec.scenario in runtime.scenarios,
-        scenarios=tuple(sorted(runtime.scenarios)),
-        ahead=lease.ahead(run, runs),
-    )
+    wanted = await runtime.scenarios.get(run.spec.scenario)
+    if wanted is None:
+        return Observed(scenario_known=False, scenarios=await runtime.scenarios.names())
+    return Observed(scenario_known=True, ahead=lease.ahead(run, runs, await _cluster_wide(runtime, runs)))
+
+
+async def _cluster_wide(runtime: Runtime, runs: list[Json]) -> frozenset[str]:
+    """Which of the runs' scenarios are felt in the whole cluster, by name."""
+    names = {lease.scenario_of(item) for item in runs if not lease.phase_of(item).terminal}
+    wide = set()
+    for name in names:
+        try:
+            found = await runtime.scenarios.get(name)
+        except errors.InvalidInput:
+            continue  # such a run becomes Invalid before it changes anything
+        if found is not None and registry.cluster_wide(found):
+            wide.add(name)
+    return frozenset(wide)
 
 
 async def _health(runtime: Runtime, run: Run, window_seconds: int) -> Observed:
@@ -75,9 +90,7 @@ async def _health(runtime: Runtime, run: Run, window_seconds: int) -> Observed:
 
 
 async def _symptoms(runtime: Runtime, run: Run) -> Observed:
-    wanted = runtime.scenarios.get(run.spec.scenario)
-    if wanted is None:
-        raise errors.NotFound(f"scenario {run.spec.scenario} is gone since the run began")
+    wanted = await runtime.scenario(run)
     since = run.status.timeline.injected_at or runtime.clock()
     readings = await runtime.gates.readings(wanted.symptoms, run.spec.application.namespace, since)
     return Observed(readings=readings)

@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,10 @@ import reprise
 from reprise.adapters.jaeger import Jaeger
 from reprise.adapters.kube import Kube
 from reprise.adapters.prometheus import Prometheus
-from reprise.domain import errors, run_status, scenario
+from reprise.domain import errors, run_status
 from reprise.domain.run import Run
 from reprise.domain.scenario import Injector
+from reprise.handlers.runtime import Scenarios
 from reprise.snapshot import recorder, verify
 from reprise.snapshot.request import RecordRequest
 
@@ -34,13 +35,13 @@ Connect = Callable[[], AbstractAsyncContextManager[Sources]]
 class ThreadRecorder:
     """`runtime.Recorder` on a real cluster; snapshots go to `directory/<run uid>`."""
 
-    def __init__(self, connect: Connect, directory: Path, scenarios: Mapping[str, scenario.Scenario]) -> None:
+    def __init__(self, connect: Connect, directory: Path, scenarios: Scenarios) -> None:
         self._connect = connect
         self._directory = directory
         self._scenarios = scenarios
 
     async def record(self, run: Run) -> run_status.Snapshot:
-        wanted = self._scenarios.get(run.spec.scenario)
+        wanted = await self._scenarios.get(run.spec.scenario)
         timeline = run.status.timeline
         if wanted is None or timeline.baseline_at is None:
             raise errors.Corrupt(f"{run.ref}: expected a known scenario and a baseline before recording")

@@ -86,7 +86,6 @@ class Operator:
         counting = asyncio.create_task(self._count(runtime))
         self._stack.callback(counting.cancel)
         self._runtime = runtime
-        logger.info("knows %d scenarios", len(runtime.scenarios))
 
     async def cleanup(self, **_: Any) -> None:
         await self._stack.aclose()

@@ -12,7 +12,7 @@ from typing import Protocol
 from reprise.adapters.engine import Engine
 from reprise.adapters.kube import Kube
 from reprise.adapters.run_store import RunStore
-from reprise.domain import observed, run_status, scenario, symptoms
+from reprise.domain import errors, observed, run_status, scenario, symptoms
 from reprise.domain.run import Run
 
 SYSTEM_NAMESPACE = "reprise-system"
@@ -32,6 +32,16 @@ class Gates(Protocol):
         self, wanted: tuple[symptoms.Symptom, ...], namespace: str, since: dt.datetime
     ) -> tuple[symptoms.Reading, ...]:
         """One look at each expected symptom."""
+
+
+class Scenarios(Protocol):
+    """`adapters.scenario_store.ScenarioStore`."""
+
+    async def get(self, name: str) -> scenario.Scenario | None:
+        """Raises InvalidInput when it cannot be read."""
+
+    async def names(self) -> tuple[str, ...]:
+        """What there is, for messages."""
 
 
 class Recorder(Protocol):
@@ -84,7 +94,7 @@ class Runtime:
     store: RunStore
     gates: Gates
     recorder: Recorder
-    scenarios: Mapping[str, scenario.Scenario]
+    scenarios: Scenarios
     settings: Settings
     listeners: tuple[Listener, ...] = ()
     clock: Callable[[], dt.datetime] = utc_now
@@ -93,6 +103,13 @@ class Runtime:
     _locks: weakref.WeakValueDictionary[str, asyncio.Lock] = field(
         default_factory=weakref.WeakValueDictionary
     )
+
+    async def scenario(self, run: Run) -> scenario.Scenario:
+        """The run's scenario. Raises NotFound when it is gone since the run began."""
+        found = await self.scenarios.get(run.spec.scenario)
+        if found is None:
+            raise errors.NotFound(f"scenario {run.spec.scenario} is gone since the run began")
+        return found
 
     def lock(self, run_uid: str) -> asyncio.Lock:
         found = self._locks.get(run_uid)

@@ -16,6 +16,7 @@ from tests.unit.faults import shop
 from reprise.adapters.engine import Engine
 from reprise.adapters.kube import Json, Response
 from reprise.adapters.run_store import RunStore
+from reprise.adapters.scenario_store import ScenarioStore
 from reprise.adapters.wire import benchmark_run, model
 from reprise.domain import observed, run_status, symptoms
 from reprise.domain.run import Run, RunRef
@@ -178,7 +179,7 @@ def operator(world: World) -> Runtime:
         store=RunStore(world),
         gates=Gates(world),
         recorder=Recorder(),
-        scenarios={item.name: item for item in (SCENARIO, CONTROL)},
+        scenarios=ScenarioStore(world, {item.name: item for item in (SCENARIO, CONTROL)}),
         settings=Settings(Path("/nowhere"), Path("/nowhere"), "agent"),
         clock=lambda: world.now,
     )

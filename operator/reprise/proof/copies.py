@@ -1,0 +1,43 @@
+"""Copies of the application in namespaces of their own, in which scenarios are proven side by side."""
+
+from reprise.adapters.kube import Json, Kube
+from reprise.domain import errors
+from reprise.domain.entities import ObjectRef
+
+FIRST = "otel-demo"
+_SYSTEM = "reprise-system"
+
+
+def names(count: int) -> tuple[str, ...]:
+    """The namespaces: the application's own, then numbered ones, as a team would call its copies."""
+    return (FIRST, *(f"{FIRST}-{number}" for number in range(2, count + 1)))
+
+
+async def ensure(kube: Kube, namespace: str) -> None:
+    """The namespace, and the operator's rights in it. The operator itself deploys the application there."""
+    for manifest in (_namespace(namespace), _binding(namespace)):
+        try:
+            await kube.create(manifest)
+        except errors.Conflict:
+            continue  # it is there
+
+
+async def remove(kube: Kube, namespace: str) -> None:
+    """Remove a copy. The application's own namespace stays."""
+    if namespace != FIRST:
+        await kube.delete(ObjectRef("v1", "Namespace", "", namespace))
+
+
+def _namespace(namespace: str) -> Json:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+
+
+def _binding(namespace: str) -> Json:
+    group = "rbac.authorization.k8s.io"
+    return {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "operator", "namespace": namespace},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "reprise-application"},
+        "subjects": [{"kind": "ServiceAccount", "name": "operator", "namespace": _SYSTEM}],
+    }

@@ -1,0 +1,216 @@
+"""One scenario in one namespace: apply its run, answer for the agents, wait for its end, judge."""
+
+import asyncio
+import datetime as dt
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reprise.adapters.kube import Json, Kube
+from reprise.adapters.run_store import RunStore
+from reprise.adapters.wire import agent_attempt, benchmark_run, model
+from reprise.domain import errors, proof
+from reprise.domain.entities import EntityId, ObjectRef
+from reprise.domain.run import Run
+from reprise.domain.run_status import Phase
+from reprise.domain.scenario import Scenario
+from reprise.domain.submission import MAX_ENTITIES
+from reprise.proof import door
+
+RUNS_NAMESPACE = "default"
+_WATCH_SECONDS = 60
+_PREFIX = "prove-"
+# What an alert says about requests: where it hurts, and not what is wrong.
+_SERVICE_LABEL = 'service_name="'
+
+
+@dataclass(frozen=True)
+class Driver:
+    """Drives runs on the cluster behind `kube`. `note` is told what a run is about to do."""
+
+    kube: Kube
+    seed: int = 1
+    keep: bool = False
+    note: Callable[[str, str], None] = lambda scenario, text: None
+
+    async def prove(self, scenario: Scenario, namespace: str, digest: str) -> proof.Proof:
+        """The proof of one scenario. Raises nothing of ours: what goes wrong is its verdict."""
+        ref = self._ref(scenario.name, namespace)
+        try:
+            await self._gone(ref)
+            await self.kube.create(self._manifest(ref, scenario, namespace))
+            run = await self._until(ref, scenario.name, lambda r: r.status.phase is Phase.ATTEMPTING)
+            attempted = run.status.phase is Phase.ATTEMPTING
+            found = await self._answer(run, scenario) if attempted else proof.Findings()
+            run = await self._until(ref, scenario.name, lambda r: False)
+        except errors.RepriseError as exc:
+            return self._failed(scenario, namespace, digest, f"{type(exc).__name__}: {exc}")
+        finally:
+            # The finalizer takes the fault back first, also where the proof itself has failed.
+            if not self.keep:
+                await asyncio.shield(self._remove(ref))
+        scores = dict(
+            zip(proof.answers(scenario.control), (a.score for a in run.status.attempts), strict=False)
+        )
+        found = proof.Findings(found.truth, found.unreachable, found.visible, scores)
+        verdict, reason, checks = proof.judge(
+            scenario.name, run.status, found, control=scenario.control, attempted=attempted
+        )
+        to_symptom, to_recover, whole = proof.timed(run.status)
+        return proof.Proof(
+            scenario=scenario.name,
+            verdict=verdict,
+            reason=reason,
+            mechanisms=tuple(dict.fromkeys(fault.mechanism for fault in scenario.faults)),
+            namespace=namespace,
+            seed=self.seed,
+            digest=digest,
+            checks=checks,
+            symptoms=proof.seen(run.status),
+            truth=tuple(str(cause.entity) for cause in found.truth.root_causes),
+            drift=run.status.drift.differences if run.status.drift else (),
+            to_symptom_seconds=None if scenario.control else to_symptom,
+            to_recover_seconds=to_recover,
+            whole_seconds=whole,
+            finished_at=_now(),
+        )
+
+    def _failed(self, scenario: Scenario, namespace: str, digest: str, reason: str) -> proof.Proof:
+        mechanisms = tuple(dict.fromkeys(fault.mechanism for fault in scenario.faults))
+        return proof.Proof(
+            scenario.name,
+            proof.Verdict.FAILED,
+            reason,
+            mechanisms,
+            namespace,
+            self.seed,
+            digest,
+            finished_at=_now(),
+        )
+
+    def _ref(self, scenario: str, namespace: str) -> ObjectRef:
+        # The hash keeps long names apart and runs of several namespaces too.
+        end = hashlib.sha256(f"{scenario}/{namespace}".encode()).hexdigest()[:6]
+        name = f"{_PREFIX}{scenario[:38].rstrip('-')}-{end}"
+        return ObjectRef(model.API_VERSION, benchmark_run.KIND, RUNS_NAMESPACE, name)
+
+    def _manifest(self, ref: ObjectRef, scenario: Scenario, namespace: str) -> Json:
+        count = len(proof.answers(scenario.control))
+        return {
+            "apiVersion": ref.api_version,
+            "kind": ref.kind,
+            "metadata": {"name": ref.name, "namespace": ref.namespace},
+            "spec": {
+                "scenario": scenario.name,
+                "application": {"name": scenario.application, "namespace": namespace},
+                "repeats": count,
+                "seed": self.seed,
+                "agent": {"kind": "external", "parallelism": count},
+                "snapshot": {"enabled": False},
+                "gates": {"symptomTimeoutSeconds": max(180, 2 * scenario.expected_seconds)},
+            },
+        }
+
+    async def _until(self, ref: ObjectRef, scenario: str, wanted: Callable[[Run], bool]) -> Run:
+        """The run when it is as wanted, or over. Raises NotFound when somebody deletes it."""
+        told = ""
+        while True:
+            try:
+                async for kind, obj in self.kube.watch(
+                    ref.api_version,
+                    ref.kind,
+                    ref.namespace,
+                    field_selector=f"metadata.name={ref.name}",
+                    timeout_seconds=_WATCH_SECONDS,
+                ):
+                    if kind == "BOOKMARK":
+                        continue
+                    if kind == "DELETED":
+                        raise errors.NotFound(f"{ref.namespace}/{ref.name} was deleted while it ran")
+                    run = benchmark_run.from_object(obj)
+                    if str(run.status.phase) != told:
+                        told = str(run.status.phase)
+                        self.note(scenario, told)
+                    if run.status.phase.terminal or wanted(run):
+                        return run
+            except (errors.Unreachable, errors.Conflict):
+                await asyncio.sleep(1)  # the API server is away or restarts the watch
+
+    async def _answer(self, run: Run, scenario: Scenario) -> proof.Findings:
+        """Look through the door as an agent would, then hand in each answer."""
+        truth = await RunStore(self.kube).load_truth(run.ref.uid)
+        if truth is None:
+            raise errors.Corrupt(f"{run.ref}: expected a stored truth, found none")
+        namespace = run.spec.application.namespace
+        names = await self._attempts(run, len(proof.answers(scenario.control)))
+        right = [cause.entity for cause in truth.root_causes]
+        missing: tuple[str, ...] = ()
+        visible: list[EntityId] = []
+        for name, answer in zip(names, proof.answers(scenario.control), strict=True):
+            async with door.open_door(self.kube, run.ref.namespace, name) as through:
+                match answer:
+                    case proof.Answer.REFERENCE:
+                        missing = await door.unreachable(through, namespace, right)
+                        entities = right
+                    case proof.Answer.EMPTY:
+                        entities = []
+                    case proof.Answer.EVERYTHING:
+                        visible = await door.everything(through, namespace)
+                        entities = visible = [*right, *(e for e in visible if e not in right)]
+                    case proof.Answer.SYMPTOMS:
+                        entities = list(proof.symptomatic(_services(run), namespace, truth))
+                await door.submit(through, entities)
+        return proof.Findings(truth, missing, min(len(visible), MAX_ENTITIES))
+
+    async def _attempts(self, run: Run, count: int) -> list[str]:
+        """The names of the run's attempts, once all of them are there."""
+        found: dict[int, str] = {}
+        async for kind, obj in self.kube.watch(
+            model.API_VERSION, agent_attempt.KIND, run.ref.namespace, timeout_seconds=_WATCH_SECONDS
+        ):
+            if kind != "BOOKMARK" and obj["spec"]["run"]["uid"] == run.ref.uid:
+                found[int(obj["spec"]["index"])] = obj["metadata"]["name"]
+            if len(found) == count:
+                return [found[index] for index in sorted(found)]
+        raise errors.NotFound(f"{run.ref}: expected {count} attempts, found {len(found)}")
+
+    async def _remove(self, ref: ObjectRef) -> None:
+        try:
+            await self.kube.delete(ref)
+            await self._gone(ref, delete=False)
+        except errors.RepriseError:
+            return  # the run stays, its finalizer too: nothing is lost, and the next proof waits for it
+
+    async def _gone(self, ref: ObjectRef, *, delete: bool = True) -> None:
+        """Wait until there is no run of that name; one that an earlier proof left is deleted."""
+        found = await self.kube.get(ref)
+        if found is None:
+            return
+        if delete:
+            await self.kube.delete(ref)
+        async for kind, _ in self.kube.watch(
+            ref.api_version,
+            ref.kind,
+            ref.namespace,
+            field_selector=f"metadata.name={ref.name}",
+            timeout_seconds=300,
+        ):
+            if kind == "DELETED":
+                return
+        if await self.kube.get(ref) is not None:
+            raise errors.Conflict(
+                f"{ref.namespace}/{ref.name} of an earlier proof does not go; see its status"
+            )
+
+
+def _services(run: Run) -> list[str]:
+    """The services that the run's evidence names."""
+    return [
+        part.split('"', 1)[0]
+        for item in run.status.evidence
+        for part in item.evidence.split(_SERVICE_LABEL)[1:]
+    ]
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
