@@ -5,6 +5,7 @@ from pathlib import Path
 
 from reprise.cluster import (
     alert_profile,
+    chaos_mesh,
     detect,
     engine,
     fill,
@@ -193,3 +194,12 @@ class Builder:
         filler.fill(application)
         if remembered:
             state.save(replace(remembered, alert_profile=alerts.value))
+
+        def crds() -> list[object]:
+            if toolchain is None:
+                return chaos_mesh.parse(upstream.chaos_mesh_crds(self.tools, "helm"))
+            module = self._module(chaos_mesh.MODULE, toolchain)
+            return chaos_mesh.crds_of_module(module, self.store, self.tools)
+
+        # Last: by now an incident that needs no Chaos Mesh can begin.
+        filler.fill_chaos_mesh(crds)

@@ -1,10 +1,11 @@
 """Fills a running cluster: images onto its nodes, manifests applied, the wait until everything runs."""
 
-from collections.abc import Mapping, Sequence
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reprise.cluster import alert_profile, engine, images, install, nodes, repair
+from reprise.cluster import alert_profile, chaos_mesh, engine, images, install, nodes, repair
 from reprise.cluster.progress import Progress
 from reprise.cluster.store import Store
 from reprise.cluster.tools import Tools
@@ -66,10 +67,35 @@ class Filler:
             with self.progress.step(f"{namespace} ready"):
                 install.wait_for_rollout(self.kubectl, namespace, ROLLOUT_SECONDS)
 
+    def fill_chaos_mesh(self, crds: Callable[[], Sequence[object]]) -> None:
+        """Chaos Mesh; `crds` gives its CRDs. Where they cannot be had it is left out, with a note."""
+        if chaos_mesh.managed_by_helm(self.kubectl):
+            self.progress.say("  note: Chaos Mesh was installed with its own chart, and is left alone")
+            return
+        try:
+            kinds = crds()
+        except (errors.NotFound, errors.Unsupported) as exc:
+            self.progress.say(f"  note: no Chaos Mesh, scenarios that need it are unsupported: {exc}")
+            return
+        documents = install.render(self.tools, self.kubectl.program, self.root / "manifests" / "chaos-mesh")
+        names = sorted(images.named_in(documents))
+        self.supply.check(names)
+        self._compile(names)
+        self._import([self.supply.built[name] for name in names if name not in self.supply.published])
+        with self.progress.step("Chaos Mesh applied"):
+            data = chaos_mesh.certificates(self.kubectl, dt.datetime.now(dt.UTC))
+            resolved = images.resolve(documents, self.supply.references(names))
+            foundations, rest = install.split(chaos_mesh.stamped(resolved, data))
+            install.apply_all(self.kubectl, [*foundations, *kinds])
+            rest += [chaos_mesh.secret(data), *chaos_mesh.webhooks(data)]
+            install.apply_all(self.kubectl, rest)
+        with self.progress.step(f"{chaos_mesh.NAMESPACE} ready"):
+            install.wait_for_rollout(self.kubectl, chaos_mesh.NAMESPACE, ROLLOUT_SECONDS)
+
     def _compile(self, names: Sequence[str]) -> None:
         """Each program a step of its own, since they take minutes."""
         wanted = [self.supply.built[name] for name in names if name not in self.supply.published]
-        for module in dict.fromkeys(one.module for one in wanted if isinstance(one, images.StaticImage)):
+        for module in dict.fromkeys(module for one in wanted for module in one.modules):
             module.ensure_visibly(self.store, self.tools, self.progress)
 
     def _import(self, wanted: Sequence[images.Image]) -> None:

@@ -20,6 +20,9 @@ PACKAGES = {
     "nft": "nftables",
     "netavark": "netavark",
     "aardvark-dns": "aardvark-dns",
+    # for programs that call C; gencat comes with the headers, which have no program of their own
+    "gcc": "gcc",
+    "gencat": "libc6-dev",
 }
 # installed as helpers, not on PATH
 _HELPER_FOLDERS = ("/usr/lib/podman", "/usr/libexec/podman", "/usr/lib/netavark")
