@@ -16,6 +16,7 @@ from reprise.domain.entities import ObjectRef
 from reprise.domain.plan import (
     DropNewReplicaSets,
     RecyclePods,
+    RemovePods,
     RestoreReplicas,
     RetireOldReplicas,
     RetryCreation,
@@ -23,6 +24,7 @@ from reprise.domain.plan import (
     WaitAvailable,
     WaitInjected,
     WaitPodsGone,
+    WaitPodsMade,
 )
 
 _HASH_LABEL = "pod-template-hash"
@@ -37,9 +39,13 @@ async def perform(kube: Kube, step: Step) -> str:
         return ""
     match step:
         case RetireOldReplicas():
-            return await _retire(kube, deployment)
+            return await _retire(kube, deployment, step.made)
+        case WaitPodsMade():
+            return await _made(kube, deployment, 1)
         case RecyclePods():
             return await _recycle(kube, deployment, step.after)
+        case RemovePods():
+            return await _remove(kube, deployment)
         case WaitPodsGone():
             left = await pods_of(kube, deployment)
             return f"{len(left)} pods of {_name(deployment)} to end" if left else ""
@@ -121,7 +127,7 @@ def last_change(found: Json) -> datetime:
     return max(_time(text) for text in times)
 
 
-async def _retire(kube: Kube, deployment: Json) -> str:
+async def _retire(kube: Kube, deployment: Json, wait_for_new: bool) -> str:
     if not _seen(deployment):
         return f"{_name(deployment)} to be seen by its controller"
     replica_sets = await replica_sets_of(kube, deployment)
@@ -132,12 +138,23 @@ async def _retire(kube: Kube, deployment: Json) -> str:
     for entry in old:
         if entry["spec"].get("replicas"):
             await _attempt(write(kube, {**entry, "spec": {**entry["spec"], "replicas": 0}}))
-    left = owned_by(await pods_of(kube, deployment), old)
+    # NB: a pod that was evicted stays as a record, which its ReplicaSet takes along when it is removed.
+    wanted = deployment["spec"].get("replicas", 1)
+    left = [pod for pod in owned_by(await pods_of(kube, deployment), old) if not _finished(pod)]
     if left:
         return f"{len(left)} older pods of {_name(deployment)} to end"
+    return await _made(kube, deployment, wanted) if wait_for_new else ""
+
+
+async def _made(kube: Kube, deployment: Json, wanted: int) -> str:
     # The truth is read once a plan has settled, and names the new pods too: ready or not, they must be there.
-    made = sum((entry.get("status") or {}).get("replicas", 0) for entry in replica_sets if entry not in old)
-    wanted = deployment["spec"].get("replicas", 1)
+    if not _seen(deployment):
+        return f"{_name(deployment)} to be seen by its controller"
+    made = sum(
+        (entry.get("status") or {}).get("replicas", 0)
+        for entry in await replica_sets_of(kube, deployment)
+        if is_current(entry, deployment)
+    )
     return "" if made >= wanted else f"{wanted - made} new pods of {_name(deployment)} to be made"
 
 
@@ -153,11 +170,21 @@ async def _recycle(kube: Kube, deployment: Json, after: ObjectRef) -> str:
         for pod in await pods_of(kube, deployment)
         if _time(pod["metadata"]["creationTimestamp"]) <= changed
     ]
-    for pod in stale:
+    await _delete_pods(kube, stale)
+    return f"{len(stale)} pods of {_name(deployment)} to be replaced" if stale else ""
+
+
+async def _remove(kube: Kube, deployment: Json) -> str:
+    pods = await pods_of(kube, deployment)
+    await _delete_pods(kube, pods)
+    return f"{len(pods)} pods of {_name(deployment)} to end, and no new ones" if pods else ""
+
+
+async def _delete_pods(kube: Kube, pods: list[Json]) -> None:
+    for pod in pods:
         if not pod["metadata"].get("deletionTimestamp"):
             ref = ObjectRef("v1", "Pod", pod["metadata"]["namespace"], pod["metadata"]["name"])
             await _attempt(kube.delete(ref, uid=pod["metadata"]["uid"]))
-    return f"{len(stale)} pods of {_name(deployment)} to be replaced" if stale else ""
 
 
 async def _retry(kube: Kube, deployment: Json) -> str:
@@ -205,6 +232,10 @@ async def _attempt(change: Any) -> None:
         await change
     except (errors.Conflict, errors.NotFound):
         return
+
+
+def _finished(pod: Json) -> bool:
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
 def _seen(deployment: Json) -> bool:

@@ -18,7 +18,18 @@ from reprise.domain.mutation import PlannedMutation
 
 @dataclass(frozen=True)
 class RetireOldReplicas:
-    """No pod made from an older template of the Deployment is left serving, as a rolling update would."""
+    """No pod made from an older template of the Deployment is left serving, as a rolling update would.
+
+    made: the new template's pods are there, too; not to be had where they are refused.
+    """
+
+    deployment: ObjectRef
+    made: bool = True
+
+
+@dataclass(frozen=True)
+class WaitPodsMade:
+    """There is a pod of the Deployment's present template, ready or not."""
 
     deployment: ObjectRef
 
@@ -29,6 +40,16 @@ class RecyclePods:
 
     deployment: ObjectRef
     after: ObjectRef
+
+
+@dataclass(frozen=True)
+class RemovePods:
+    """The Deployment has no pod: what it has is deleted, until its new ones are refused.
+
+    What refuses them may come into force a moment after it is written; a pod that is let in goes like the others.
+    """
+
+    deployment: ObjectRef
 
 
 @dataclass(frozen=True)
@@ -77,7 +98,9 @@ class WaitInjected:
 
 Step = (
     RetireOldReplicas
+    | WaitPodsMade
     | RecyclePods
+    | RemovePods
     | WaitPodsGone
     | RetryCreation
     | WaitAvailable

@@ -17,16 +17,19 @@ P = TypeVar("P")
 # What mechanisms may look at and change, and the API versions that it is addressed by: of the application's
 # namespace, of the cluster, and of kube-system.
 API_VERSIONS: Mapping[str, str] = {
+    "AuthorizationPolicy": "security.istio.io/v1",
     "ConfigMap": "v1",
     "Deployment": "apps/v1",
     "HorizontalPodAutoscaler": "autoscaling/v2",
     "LimitRange": "v1",
     "NetworkPolicy": "networking.k8s.io/v1",
+    "PeerAuthentication": "security.istio.io/v1",
     "PersistentVolumeClaim": "v1",
     "Pod": "v1",
     "PodDisruptionBudget": "policy/v1",
     "ReplicaSet": "apps/v1",
     "ResourceQuota": "v1",
+    "Role": "rbac.authorization.k8s.io/v1",
     "RoleBinding": "rbac.authorization.k8s.io/v1",
     "Secret": "v1",
     "Service": "v1",
@@ -36,6 +39,7 @@ CLUSTER_API_VERSIONS: Mapping[str, str] = {
     "Namespace": "v1",
     "Node": "v1",
     "PriorityClass": "scheduling.k8s.io/v1",
+    "StorageClass": "storage.k8s.io/v1",
     "ValidatingAdmissionPolicy": "admissionregistration.k8s.io/v1",
     "ValidatingAdmissionPolicyBinding": "admissionregistration.k8s.io/v1",
 }

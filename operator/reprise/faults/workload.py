@@ -1,67 +1,14 @@
-"""Faults in a Deployment: its image, its environment, its size.
-
-A rolling update keeps the healthy replica serving for as long as the new one is not ready, so that no user is
-hurt; older replicas are therefore retired. Those that the fault brought into being are removed on recovery.
-"""
+"""Faults in a Deployment: its image, its environment, its size."""
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from reprise.domain import errors, paths
-from reprise.domain.entities import ObjectRef
 from reprise.domain.mutation import Patch, SetField
-from reprise.domain.plan import (
-    DropNewReplicaSets,
-    RetireOldReplicas,
-    WaitAvailable,
-    WaitPodsGone,
-)
+from reprise.domain.plan import WaitAvailable, WaitPodsGone
 from reprise.domain.symptoms import AlertSymptom, EventSymptom, Symptom
-from reprise.faults import seeded
-from reprise.faults.mechanism import Cause, Injection, Json, Mechanism, Observed
-
-_TEMPLATE: paths.Path = ("spec", "template", "spec", "containers")
-_IMAGE = re.compile(
-    r"^(?P<repository>[a-z0-9][a-z0-9._:/-]*?)(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@sha256:[0-9a-f]{64})?$"
-)
-
-
-def _container(deployment: Json, name: str | None) -> str:
-    """The named container, or the one that is called like the Deployment, or the only one."""
-    names = [entry["name"] for entry in paths.get(deployment, _TEMPLATE)]
-    wanted = name or deployment["metadata"]["name"]
-    if wanted in names:
-        return str(wanted)
-    if name is None and len(names) == 1:
-        return str(names[0])
-    raise errors.InvalidInput(
-        f"params.container: expected one of: {', '.join(names)}; found {name!r} for "
-        f"Deployment/{deployment['metadata']['name']}"
-    )
-
-
-def _serving(deployment: Json) -> None:
-    if not deployment["spec"].get("replicas", 1):
-        raise errors.InvalidInput(
-            f"expected Deployment/{deployment['metadata']['name']} to have replicas, found 0: "
-            "it has no user to hurt"
-        )
-
-
-def _template_fault(ref: ObjectRef, observed: Observed, path: paths.Path, value: Any) -> Injection:
-    known = tuple(
-        replica_set["metadata"]["uid"]
-        for replica_set in observed.all("ReplicaSet").values()
-        if any(owner["name"] == ref.name for owner in replica_set["metadata"].get("ownerReferences", ()))
-    )
-    return Injection(
-        mutations=(Patch(ref, (SetField(path, value),)),),
-        causes=(Cause(ref, owned=True),),
-        settle=(RetireOldReplicas(ref),),
-        recover=(RetireOldReplicas(ref), WaitAvailable(ref), DropNewReplicaSets(ref, known)),
-    )
-
+from reprise.faults import seeded, template
+from reprise.faults.mechanism import Cause, Injection, Mechanism, Observed
 
 # -- container-image-nonexistent --------------------------------------------------------------------
 
@@ -75,26 +22,26 @@ class ImageParameters:
     image: str | None = None
 
     def problems(self) -> list[str]:
-        if self.image is not None and not _IMAGE.match(self.image):
+        if self.image is not None and not template.IMAGE_REFERENCE.match(self.image):
             return [f"image: expected an image reference, found {self.image!r}"]
         return []
 
 
 def _plan_image(target: str, params: ImageParameters, seed: int, observed: Observed) -> Injection:
     deployment = observed.get("Deployment", target)
-    _serving(deployment)
-    container = _container(deployment, params.container)
-    path = (*_TEMPLATE, paths.Item("name", container), "image")
+    template.serving(deployment)
+    container = template.container_name(deployment, params.container)
+    path = (*template.container_path(container), "image")
     current = str(paths.get(deployment, path))
     image = params.image or _unbuilt(current, seed, target)
     if image == current:
         raise errors.InvalidInput(f"params.image: expected another image than the present one, found {image}")
-    return _template_fault(observed.ref("Deployment", target), observed, path, image)
+    return template.template_fault(observed.ref("Deployment", target), observed, SetField(path, image))
 
 
 def _unbuilt(current: str, seed: int, target: str) -> str:
     """The image with a build suffix in its tag, as a pipeline would make one."""
-    match = _IMAGE.match(current)
+    match = template.IMAGE_REFERENCE.match(current)
     if not match:
         raise errors.InvalidInput(f"expected an image reference in Deployment/{target}, found {current!r}")
     rng = seeded.chooser(seed, IMAGE.name, target)
@@ -141,9 +88,9 @@ class EnvironmentParameters:
 
 def _plan_environment(target: str, params: EnvironmentParameters, seed: int, observed: Observed) -> Injection:
     deployment = observed.get("Deployment", target)
-    _serving(deployment)
-    container = _container(deployment, params.container)
-    variable = (*_TEMPLATE, paths.Item("name", container), "env", paths.Item("name", params.variable))
+    template.serving(deployment)
+    container = template.container_name(deployment, params.container)
+    variable = (*template.container_path(container), "env", paths.Item("name", params.variable))
     current = paths.get(deployment, (*variable, "value"))
     if not isinstance(current, str):
         entries = paths.get(deployment, variable[:-1])
@@ -163,7 +110,8 @@ def _plan_environment(target: str, params: EnvironmentParameters, seed: int, obs
         raise errors.InvalidInput(
             f"params.value: expected an address that nothing serves, found {value!r}, a Service's"
         )
-    return _template_fault(observed.ref("Deployment", target), observed, (*variable, "value"), value)
+    change = SetField((*variable, "value"), value)
+    return template.template_fault(observed.ref("Deployment", target), observed, change)
 
 
 def _other_port(current: str, seed: int, target: str) -> str:
@@ -200,7 +148,7 @@ class ScaleParameters:
 
 def _plan_scale(target: str, params: ScaleParameters, seed: int, observed: Observed) -> Injection:
     deployment = observed.get("Deployment", target)
-    _serving(deployment)
+    template.serving(deployment)
     ref = observed.ref("Deployment", target)
     return Injection(
         mutations=(Patch(ref, (SetField(("spec", "replicas"), 0),)),),

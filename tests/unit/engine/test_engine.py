@@ -18,6 +18,8 @@ NAMESPACE = shop.NAMESPACE
 SELECTOR = Fault("service-selector-invalid", "Service", "cart")
 QUOTA = Fault("resource-quota-insufficient", "Deployment", "checkout", {"hard": {"limits.memory": "1Gi"}})
 IMAGE = Fault("container-image-nonexistent", "Deployment", "cart")
+ACCOUNT = Fault("service-account-missing", "Deployment", "cart")
+ROLLOUT = Fault("rollout-progress-deadline-exceeded", "Deployment", "cart")
 FLAG = Fault("feature-flag", "ConfigMap", "flagd-config", {"flag": "paymentFailure", "variant": "100%"})
 POLICY = Fault("network-policy-ingress-block", "Deployment", "frontend")
 ENFORCER = {
@@ -199,6 +201,43 @@ async def test_old_replicas_are_retired_only_when_there_are_new_ones(kube: FakeK
     with pytest.raises(AssertionError):
         found(kube, "ReplicaSet", "cart-new")
     found(kube, "ReplicaSet", "cart-abc")
+
+
+async def test_evicted_pods_do_not_hold_up_the_retirement(kube: FakeKube) -> None:
+    engine = Engine(kube)
+    plan = await engine.plan(scenario(IMAGE), NAMESPACE, 1)
+    await engine.apply(plan)
+    ready(kube, "cart")
+    kube.store(shop.replica_set(found(kube, "Deployment", "cart"), "new"))
+    made(kube, "cart-new", 1)
+    kube.store({**found(kube, "Pod", "cart-abc-1"), "status": {"phase": "Failed", "reason": "Evicted"}})
+    await engine.apply(plan)
+    assert (await engine.apply(plan)).settled
+
+
+async def test_where_pods_are_refused_none_is_waited_for(kube: FakeKube) -> None:
+    engine = Engine(kube)
+    plan = stored(await engine.plan(scenario(ACCOUNT), NAMESPACE, 1))
+    await engine.apply(plan)
+    ready(kube, "cart")
+    kube.store(shop.replica_set(found(kube, "Deployment", "cart"), "new"))
+    kube.drop("v1", "Pod", NAMESPACE, "cart-abc-1")
+    await engine.apply(plan)
+    assert (await engine.apply(plan)).settled
+    (cause,) = (await engine.truth(plan)).root_causes
+    assert [str(entity) for entity in cause.equivalents] == ["otel-demo/ReplicaSet/cart-new"]
+
+
+async def test_a_rollout_that_hangs_leaves_the_old_pods_serving(kube: FakeKube) -> None:
+    engine = Engine(kube)
+    plan = stored(await engine.plan(scenario(ROLLOUT), NAMESPACE, 1))
+    assert (await engine.apply(plan)).waiting_for == ("Deployment/cart to be seen by its controller",)
+    ready(kube, "cart")
+    assert (await engine.apply(plan)).waiting_for == ("1 new pods of Deployment/cart to be made",)
+    kube.store(shop.replica_set(found(kube, "Deployment", "cart"), "new"))
+    made(kube, "cart-new", 1)
+    assert (await engine.apply(plan)).settled
+    assert found(kube, "ReplicaSet", "cart-abc")["spec"]["replicas"] == 1
 
 
 async def test_pods_older_than_the_change_are_recycled(kube: FakeKube) -> None:

@@ -18,7 +18,9 @@ from reprise.faults import feature_flag, quota, registry
 from reprise.faults.mechanism import Injection, Json, Observed
 
 # What would tell an agent that somebody made the fault on purpose.
-TELLING = re.compile(r"fault|chaos|inject|bench|deny|block|break|attack|test|wrong|bad|fake|reprise", re.I)
+TELLING = re.compile(
+    r"(?<!de)fault|chaos|inject|bench|deny|block|break|attack|test|wrong|bad|fake|reprise", re.I
+)
 # Every `cases_*.py` beside this file holds a family: FAULTS, one fault of each mechanism; where needed EXTRA,
 # more objects to be there; INDIRECT, mechanisms whose root cause is not (only) what they change; UNSUPPORTED,
 # those that this application cannot host, with a part of the reason.
@@ -201,7 +203,7 @@ def with_params(name: str, **params: Any) -> Fault:
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (Fault("no-such", "Deployment", "cart"), "expected one of: container-image-nonexistent"),
+        (Fault("no-such", "Deployment", "cart"), "expected one of: .*container-image-nonexistent"),
         (Fault("workload-scaled-to-zero", "Service", "cart"), "target.kind: expected Deployment"),
         (
             Fault("workload-scaled-to-zero", "Deployment", "cart", {"replicas": 0}),
