@@ -6,10 +6,39 @@ from typing import Any
 from reprise.domain import errors
 from reprise.domain.scenario import Fault, Scenario
 from reprise.domain.symptoms import Symptom
-from reprise.faults import feature_flag, network_policy, parameters, quota, service, workload
+from reprise.faults import (
+    container_resources,
+    container_start,
+    feature_flag,
+    init_container,
+    network_policy,
+    parameters,
+    pod_identity,
+    pod_placement,
+    pod_volumes,
+    probes,
+    quota,
+    rollout,
+    service,
+    workload,
+)
 from reprise.faults.mechanism import Injection, Mechanism, Observed, Requirement
 
-_FAMILIES = (workload, service, network_policy, quota, feature_flag)
+_FAMILIES = (
+    workload,
+    service,
+    network_policy,
+    quota,
+    feature_flag,
+    init_container,
+    container_resources,
+    container_start,
+    probes,
+    pod_placement,
+    pod_volumes,
+    pod_identity,
+    rollout,
+)
 MECHANISMS: Mapping[str, Mechanism[Any]] = {
     mechanism.name: mechanism for family in _FAMILIES for mechanism in family.MECHANISMS
 }
