@@ -42,12 +42,10 @@ async def plan(kube: Kube, wanted: scenarios.Scenario, namespace: str, seed: int
     everything = [*faults, *decoys]
     mutations = _merged(mutation for one in everything for mutation in one.injection.mutations)
     noise = _noise(wanted, seed, observed, everything)
-    # The noise is timed by the first change: what is older than that is replaced.
     recycled = [
         step
         for ref in noise
-        if mutations
-        for step in (plans.RecyclePods(ref, after=mutations[0].ref), plans.WaitAvailable(ref))
+        for step in (plans.ReplacePods(ref, _pods(observed, ref)), plans.WaitAvailable(ref))
     ]
     return plans.Plan(
         scenario=wanted.name,
@@ -198,6 +196,18 @@ def _noise(
     ]
     chosen = seeded.chooser(seed, "noise", wanted.name).sample(quiet, min(wanted.noise.restarts, len(quiet)))
     return [observed.ref("Deployment", name) for name in sorted(chosen)]
+
+
+def _pods(observed: Observed, ref: ObjectRef) -> tuple[str, ...]:
+    """The uids of the Deployment's pods that are there now."""
+    selector = observed.find(ref)["spec"]["selector"].get("matchLabels") or {}
+    return tuple(
+        sorted(
+            pod["metadata"]["uid"]
+            for pod in observed.all("Pod").values()
+            if service.matches(selector, pod["metadata"].get("labels") or {})
+        )
+    )
 
 
 async def _prepare(kube: Kube, mutation: Mutation, observed: Observed) -> PlannedMutation:

@@ -17,6 +17,8 @@ from reprise.domain.plan import (
     DropNewReplicaSets,
     RecyclePods,
     RemovePods,
+    ReplaceBackedOff,
+    ReplacePods,
     RestoreReplicas,
     RetireOldReplicas,
     RetryCreation,
@@ -25,6 +27,7 @@ from reprise.domain.plan import (
     WaitInjected,
     WaitPodsGone,
     WaitPodsMade,
+    WaitReleased,
 )
 
 _HASH_LABEL = "pod-template-hash"
@@ -34,6 +37,8 @@ async def perform(kube: Kube, step: Step) -> str:
     """Bring the step's condition nearer; "" when it holds."""
     if isinstance(step, WaitInjected):
         return await engine_chaos.injected(kube, step.experiment)
+    if isinstance(step, WaitReleased):
+        return await engine_chaos.released(kube, step.experiment, step.made, datetime.now(UTC))
     deployment = await kube.get(step.deployment)
     if deployment is None:
         return ""
@@ -46,6 +51,8 @@ async def perform(kube: Kube, step: Step) -> str:
             return await _recycle(kube, deployment, step.after)
         case RemovePods():
             return await _remove(kube, deployment)
+        case ReplacePods():
+            return await _replace(kube, deployment, step.uids)
         case WaitPodsGone():
             left = await pods_of(kube, deployment)
             return f"{len(left)} pods of {_name(deployment)} to end" if left else ""
@@ -57,6 +64,8 @@ async def perform(kube: Kube, step: Step) -> str:
             return await _drop(kube, deployment, step.known_uids)
         case RestoreReplicas():
             return await _restore_replicas(kube, deployment, step.replicas)
+        case ReplaceBackedOff():
+            return await _replace_backed_off(kube, deployment)
         case _:
             assert_never(step)
 
@@ -174,6 +183,12 @@ async def _recycle(kube: Kube, deployment: Json, after: ObjectRef) -> str:
     return f"{len(stale)} pods of {_name(deployment)} to be replaced" if stale else ""
 
 
+async def _replace(kube: Kube, deployment: Json, uids: tuple[str, ...]) -> str:
+    old = [pod for pod in await pods_of(kube, deployment) if pod["metadata"]["uid"] in uids]
+    await _delete_pods(kube, old)
+    return f"{len(old)} pods of {_name(deployment)} to be replaced" if old else ""
+
+
 async def _remove(kube: Kube, deployment: Json) -> str:
     pods = await pods_of(kube, deployment)
     await _delete_pods(kube, pods)
@@ -224,6 +239,23 @@ async def _restore_replicas(kube: Kube, deployment: Json, replicas: int) -> str:
         return ""
     await _attempt(write(kube, {**deployment, "spec": {**deployment["spec"], "replicas": replicas}}))
     return f"{_name(deployment)} to have {replicas} replicas again"
+
+
+async def _replace_backed_off(kube: Kube, deployment: Json) -> str:
+    """A new pod starts at once, where the old one would wait for minutes before it is tried again."""
+    stuck = [
+        pod
+        for pod in await pods_of(kube, deployment)
+        if any(
+            ((status.get("state") or {}).get("waiting") or {}).get("reason") == "CrashLoopBackOff"
+            for status in (pod.get("status") or {}).get("containerStatuses") or ()
+        )
+    ]
+    for pod in stuck:
+        if not pod["metadata"].get("deletionTimestamp"):
+            ref = ObjectRef("v1", "Pod", pod["metadata"]["namespace"], pod["metadata"]["name"])
+            await _attempt(kube.delete(ref, uid=pod["metadata"]["uid"]))
+    return f"{len(stuck)} pods of {_name(deployment)} in back-off to be replaced" if stuck else ""
 
 
 async def _attempt(change: Any) -> None:

@@ -46,10 +46,18 @@ class RecyclePods:
 class RemovePods:
     """The Deployment has no pod: what it has is deleted, until its new ones are refused.
 
-    What refuses them may come into force a moment after it is written; a pod that is let in goes like the others.
+    What refuses them may come into force a moment after it is written; a pod that is let in goes, too.
     """
 
     deployment: ObjectRef
+
+
+@dataclass(frozen=True)
+class ReplacePods:
+    """The Deployment has none of the pods of these uids any more."""
+
+    deployment: ObjectRef
+    uids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -96,10 +104,26 @@ class WaitInjected:
     experiment: ObjectRef
 
 
+@dataclass(frozen=True)
+class WaitReleased:
+    """The Chaos Mesh experiment is gone, and so are those of the kind `made` that a Schedule made."""
+
+    experiment: ObjectRef
+    made: str
+
+
+@dataclass(frozen=True)
+class ReplaceBackedOff:
+    """No container of the Deployment's pods sits in the back-off that follows many ends."""
+
+    deployment: ObjectRef
+
+
 Step = (
     RetireOldReplicas
     | WaitPodsMade
     | RecyclePods
+    | ReplacePods
     | RemovePods
     | WaitPodsGone
     | RetryCreation
@@ -107,6 +131,8 @@ Step = (
     | DropNewReplicaSets
     | RestoreReplicas
     | WaitInjected
+    | WaitReleased
+    | ReplaceBackedOff
 )
 _STEPS: dict[str, type[Step]] = {kind.__name__: kind for kind in typing.get_args(Step)}
 

@@ -11,8 +11,9 @@ from tests.unit.faults import shop
 from reprise.adapters.engine import Engine
 from reprise.domain import errors, mutating
 from reprise.domain import plan as plans
+from reprise.domain import truth as truths
 from reprise.domain.entities import EntityId
-from reprise.domain.scenario import Difficulty, Fault, Scenario, TruthPolicy
+from reprise.domain.scenario import Difficulty, Fault, Noise, Scenario, TruthPolicy
 
 NAMESPACE = shop.NAMESPACE
 SELECTOR = Fault("service-selector-invalid", "Service", "cart")
@@ -252,6 +253,41 @@ async def test_pods_older_than_the_change_are_recycled(kube: FakeKube) -> None:
     kube.store(new)
     assert (await engine.apply(plan)).settled
     assert found(kube, "Pod", "flagd-abc-new"), "a young pod stays"
+
+
+async def test_noise_replaces_pods_that_nobody_calls(kube: FakeKube) -> None:
+    """Of a control too, which changes nothing else."""
+    worker = shop.deployment("worker")
+    own = shop.replica_set(worker)
+    for manifest in (worker, own, shop.pod(own, "old")):
+        kube.store(manifest)
+    ready(kube, "worker")
+    engine = Engine(kube)
+    plan = await engine.plan(dataclasses.replace(scenario(), noise=Noise(restarts=1)), NAMESPACE, 1)
+    assert stored(plan) == plan
+    assert [ref.name for ref in plan.noise] == ["worker"]
+    assert (await engine.apply(plan)).waiting_for == ("1 pods of Deployment/worker to be replaced",)
+    kube.store(shop.pod(own, "new"))
+    assert (await engine.apply(plan)).settled
+    assert found(kube, "Pod", "worker-abc-new")
+    assert await engine.truth(plan) == truths.Truth(())
+    assert (await engine.revert(plan)).settled
+
+
+async def test_decoys_are_changed_and_taken_back_and_are_no_cause(kube: FakeKube) -> None:
+    engine = Engine(kube)
+    before = await engine.fingerprint(NAMESPACE)
+    decoys = (
+        Fault("config-map-added", "Deployment", "cart"),
+        Fault("label-changed", "Deployment", "checkout"),
+    )
+    plan = await engine.plan(dataclasses.replace(scenario(), decoys=decoys), NAMESPACE, 1)
+    assert (await engine.apply(plan)).settled
+    assert await engine.truth(plan) == truths.Truth(())
+    changed = {str(item.entity) for item in await engine.drift(NAMESPACE, before)}
+    assert changed == {str(ref.entity) for ref in plan.decoys}
+    assert (await engine.revert(plan)).settled
+    assert await engine.drift(NAMESPACE, before) == ()
 
 
 async def test_refused_pods_are_asked_for_again(kube: FakeKube) -> None:
