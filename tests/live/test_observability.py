@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -115,7 +115,9 @@ async def test_traces_carry_their_namespace_and_red_metrics_follow(
     assert buckets[0].value > 0
 
 
-def deployment(name: str, image: str, **container: Any) -> dict[str, Any]:
+def deployment(
+    name: str, image: str, pod: Mapping[str, Any] | None = None, **container: Any
+) -> dict[str, Any]:
     labels = {"app": name}
     main = {"name": "main", "image": image, "imagePullPolicy": "IfNotPresent", **container}
     return {
@@ -126,7 +128,7 @@ def deployment(name: str, image: str, **container: Any) -> dict[str, Any]:
             "selector": {"matchLabels": labels},
             "template": {
                 "metadata": {"labels": labels},
-                "spec": {"terminationGracePeriodSeconds": 0, "containers": [main]},
+                "spec": {"terminationGracePeriodSeconds": 0, "containers": [main], **(pod or {})},
             },
         },
     }
@@ -141,6 +143,23 @@ def service(name: str, selects: str) -> dict[str, Any]:
     }
 
 
+def budget(guards: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": f"{guards}-pdb", "namespace": NAMESPACE},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": guards}}},
+    }
+
+
+EATS_MEMORY = "held = []\nwhile True: held.append(bytearray(1 << 20))"
+FILLS_DISK = "import time; open('/tmp/full', 'wb').write(bytes(20 << 20)); time.sleep(3600)"
+REFUSED = {"tcpSocket": {"port": 9}, "periodSeconds": 2}
+NO_CLAIM = {"name": "data", "persistentVolumeClaim": {"claimName": "not-there"}}
+NO_DISK = {"limits": {"memory": "32Mi", "ephemeral-storage": "5Mi"}}
+NO_CPU = {"limits": {"memory": "32Mi", "cpu": "50m"}}
+
+
 @pytest.fixture
 def workloads(kubectl: Kubectl) -> Iterator[Kubectl]:
     """A namespace with one healthy workload and one of each kind of trouble."""
@@ -148,8 +167,8 @@ def workloads(kubectl: Kubectl) -> Iterator[Kubectl]:
         "get", "deployments", "-n", "otel-demo", "frontend", "-o",
         "jsonpath={.spec.template.spec.containers[0].image}",
     )  # fmt: skip
-    sleeping = {"command": ["python3", "-c", "import time; time.sleep(3600)"]}
-    small = {"limits": {"memory": "32Mi"}}
+    sleeping: dict[str, Any] = {"command": ["python3", "-c", "import time; time.sleep(3600)"]}
+    small: dict[str, Any] = {"limits": {"memory": "32Mi"}}
     objects = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
         deployment("sound", image, resources=small, **sleeping),
@@ -158,6 +177,14 @@ def workloads(kubectl: Kubectl) -> Iterator[Kubectl]:
         service("nowhere", "nobody"),
         deployment("no-image", "localhost/no-such-image:1", resources=small),
         deployment("crashing", image, resources=small, command=["false"]),
+        deployment("greedy", image, resources=small, command=["python3", "-c", EATS_MEMORY]),
+        deployment("unready", image, resources=small, readinessProbe=REFUSED, **sleeping),
+        deployment("nobody", image, {"serviceAccountName": "nobody"}, resources=small, **sleeping),
+        deployment("homeless", image, {"nodeSelector": {"disk": "none"}}, resources=small, **sleeping),
+        deployment("diskless", image, {"volumes": [NO_CLAIM]}, resources=small, **sleeping),
+        deployment("full", image, resources=NO_DISK, command=["python3", "-c", FILLS_DISK]),
+        deployment("slowed", image, resources=NO_CPU, command=["python3", "-c", "while True: pass"]),
+        budget("sound"),
     ]
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     try:
@@ -172,7 +199,7 @@ def workloads(kubectl: Kubectl) -> Iterator[Kubectl]:
 async def test_trouble_of_objects_fires_alerts_that_name_the_workload_and_the_sound_one_none(
     metrics: prometheus.Prometheus, workloads: Kubectl
 ) -> None:
-    spec = {"hard": {"limits.memory": "128Mi"}}
+    spec = {"hard": {"limits.memory": "384Mi"}}
     metadata = {"name": "memory", "namespace": NAMESPACE}
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": spec}
     # The former replica count must have been seen for once before it becomes zero.
@@ -192,6 +219,15 @@ async def test_trouble_of_objects_fires_alerts_that_name_the_workload_and_the_so
         ("KubeDeploymentReplicasMismatch", "no-image"),
         ("KubeDeploymentReplicasMismatch", "refused"),
         ("KubePodCrashLooping", "crashing"),
+        ("KubeReplicaFailure", "refused"),
+        ("KubeReplicaFailure", "nobody"),
+        ("KubeContainerOomKilled", "greedy"),
+        ("KubeContainerNotReady", "unready"),
+        ("KubePodUnschedulable", "homeless"),
+        ("KubePersistentVolumeClaimPending", "diskless"),
+        ("KubePodEvicted", "full"),
+        ("CpuThrottlingHigh", "slowed"),
+        ("KubePdbDisruptionBlocked", "sound"),
     }
     started = time.time()
     seen: set[tuple[str, str]] = set()
@@ -202,7 +238,7 @@ async def test_trouble_of_objects_fires_alerts_that_name_the_workload_and_the_so
                 seen.add((alert.name, alert.labels["service_name"]))
         await asyncio.sleep(1)
 
-    assert not [alert for alert in seen if alert[1] == "sound"]
+    assert {name for name, who in seen if who == "sound"} == {"KubePdbDisruptionBlocked"}
 
     workloads("scale", "deployment", "gone", "-n", NAMESPACE, "--replicas=1")
     workloads("delete", "resourcequota", "memory", "-n", NAMESPACE)

@@ -170,3 +170,13 @@ def test_workloads_are_bounded_and_unprivileged(path: Path) -> None:
             assert container["resources"]["requests"].keys() == {"cpu", "memory"}
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
             assert container["readinessProbe"]
+
+
+def test_the_document_lists_every_alert_as_it_is() -> None:
+    document = (FOLDER.parents[1] / "docs" / "alerts.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (\w+) \|", document, re.MULTILINE)
+    expected: dict[str, tuple[str, str]] = {}
+    for rule in ALERTS:  # of two rules with one name, the first is the usual one
+        expected.setdefault(rule["alert"], (rule["labels"]["severity"], rule["for"]))
+    assert {name: (severity, waits) for name, severity, waits in rows} == expected
+    assert len(rows) == len(expected), "a row is there twice"
