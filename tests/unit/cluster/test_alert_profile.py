@@ -2,14 +2,21 @@
 
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
-from reprise.cluster import alert_profile, state
+from reprise.cli import main
+from reprise.cluster import alert_profile, bring_up, fill, install, nodes, state
 from reprise.cluster.alert_profile import AlertProfile
+from reprise.cluster.progress import Progress
+from reprise.cluster.store import Store
+from reprise.cluster.tools import Tools
 from reprise.domain import errors, promql
 
 FOLDER = Path(__file__).parents[3] / "manifests" / "observability"
@@ -152,3 +159,67 @@ def test_a_record_of_before_there_were_profiles_means_the_short_one(
 
     assert remembered is not None
     assert alert_profile.chosen(None, remembered.alert_profile) is AlertProfile.SHORT
+
+
+@dataclass(frozen=True)
+class Recorder(install.Kubectl):
+    """Keeps what would be applied."""
+
+    applied: list[object] = field(default_factory=list)
+
+    def apply(self, documents: Sequence[object]) -> None:
+        self.applied.extend(documents)
+
+    def run(
+        self, *words: str | Path, stdin: str | None = None, check: bool = True, timeout: float = 300
+    ) -> str:
+        return "{}"
+
+
+@pytest.mark.parametrize(("profile", "window"), [("short", "[1m]"), ("production", "[10m]")])
+def test_up_applies_the_rules_of_the_profile(tmp_path: Path, profile: str, window: str) -> None:
+    tools = Tools(tmp_path)
+    kubectl = Recorder(tools, "kubectl", tmp_path / "kubeconfig")
+    filler = fill.Filler(
+        tmp_path,
+        fill.Supply({}),
+        nodes.Nodes(tools, "podman", "c"),
+        kubectl,
+        "https://127.0.0.1:1",
+        Store(tmp_path),
+        tools,
+        Progress(),
+        AlertProfile(profile),
+    )
+    filler._apply(install.Manifests([RULES], [], [], []), {})
+    (rules,) = [
+        d for d in kubectl.applied if isinstance(d, dict) and d["metadata"]["name"] == "prometheus-rules"
+    ]
+    assert f"rate(a{window})" in rules["data"]["a.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [([], None), (["--alert-profile", "production"], AlertProfile.PRODUCTION)],
+)
+def test_the_command_line_says_which_profile(
+    words: list[str],
+    asked: AlertProfile | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REPRISE_STATE", str(tmp_path))
+    monkeypatch.setenv("REPRISE_CACHE", str(tmp_path))
+    seen: list[bring_up.Wanted] = []
+    monkeypatch.setattr(bring_up.Builder, "up", lambda self: seen.append(self.wanted))
+
+    done = CliRunner().invoke(main.cli, ["up", *words])
+
+    assert done.exit_code == 0, done.output
+    assert [wanted.alerts for wanted in seen] == [asked]
+
+
+def test_an_unknown_profile_is_refused_before_anything_happens() -> None:
+    done = CliRunner().invoke(main.cli, ["up", "--alert-profile", "relaxed"])
+    assert done.exit_code == 2
+    assert "'short', 'production'" in done.output
