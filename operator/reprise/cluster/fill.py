@@ -30,6 +30,14 @@ class Supply:
                 f"found none for {unknown}"
             )
 
+    def siblings(self, names: Sequence[str]) -> list[str]:
+        """Images that no manifest names: what these are for another processor, where there is such a one."""
+        return [
+            one
+            for name in names
+            if name not in self.published and (one := f"{name}-{images.FOREIGN_ARCHITECTURE}") in self.built
+        ]
+
     def references(self, names: Sequence[str]) -> dict[str, str]:
         """The full name of each."""
         return {
@@ -59,8 +67,9 @@ class Filler:
             self.progress.say(f"  note: not in this checkout: {', '.join(manifests.absent)}")
         names = sorted(manifests.image_names())
         self.supply.check(names)
-        self._compile(names)
-        self._import([self.supply.built[name] for name in names if name not in self.supply.published])
+        wanted = [*names, *self.supply.siblings(names)]
+        self._compile(wanted)
+        self._import([self.supply.built[name] for name in wanted if name not in self.supply.published])
         with self.progress.step("observability and operator applied"):
             self._apply(manifests, self.supply.references(names))
         for namespace in ("kube-system", install.OBSERVABILITY_NAMESPACE, install.SYSTEM_NAMESPACE):

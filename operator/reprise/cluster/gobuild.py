@@ -65,10 +65,14 @@ def find_toolchain(tools: Tools) -> GoToolchain:
 
 @dataclass(frozen=True)
 class GoModule:
-    """One folder below `images/go`: the programs of its `tool` lines, or its own when it has none."""
+    """One folder below `images/go`: the programs of its `tool` lines, or its own when it has none.
+
+    architecture: in Go's words; what its programs run on.
+    """
 
     folder: Path
     toolchain: GoToolchain
+    architecture: str = "amd64"
 
     @property
     def name(self) -> str:
@@ -82,7 +86,9 @@ class GoModule:
     def key(self) -> str:
         """Changes with the pins, the sources in the folder, the flags and the compiler."""
         cgo = f"cgo={self._cgo()}"
-        return keys.of(keys.of_tree(self.folder), *self.flags(), self.toolchain.version, cgo, "amd64")
+        return keys.of(
+            keys.of_tree(self.folder), *self.flags(), self.toolchain.version, cgo, self.architecture
+        )
 
     def _cgo(self) -> str:
         return "1" if self.name in _CALLS_C else "0"
@@ -109,6 +115,7 @@ class GoModule:
     def _go(self, tools: Tools) -> Tools:
         return tools.with_env(
             CGO_ENABLED=self._cgo(),
+            GOARCH=self.architecture,
             GOFLAGS="-buildvcs=false -mod=readonly",
             GOTOOLCHAIN=self.toolchain.setting,
             GOWORK="off",

@@ -31,6 +31,13 @@ _STATIC = {
     ),
     "pause": ("pause", "pause", "/pause"),
 }
+# What incidents put in the place of an image of the application: a program for a processor that no node has,
+# wherever pods look for the image's own. Its archive names the nodes' architecture, for they import no other.
+FOREIGN_ARCHITECTURE = "arm64"
+_FOREIGN = {
+    "otel-demo-kafka": ("/opt/kafka/run-kafka",),
+    "otel-demo-lite": ("/app/run/shop", "/app/run/postgresql", "/app/run/valkey"),
+}
 
 
 class Image(Protocol):
@@ -55,23 +62,25 @@ def reference(image: Image) -> str:
 
 @dataclass(frozen=True)
 class StaticImage:
-    """One static Go program and nothing else."""
+    """One static Go program and nothing else; `also` are further paths at which it lies."""
 
     name: str
     module: gobuild.GoModule
     program: str
     path: str
+    also: tuple[str, ...] = ()
 
     @property
     def modules(self) -> tuple[gobuild.GoModule, ...]:
         return (self.module,)
 
     def key(self) -> str:
-        return keys.of(self.module.key(), self.program, self.path, "2")
+        return keys.of(self.module.key(), self.program, self.path, *self.also, "2")
 
     def make(self, out: Path, store: Store, tools: Tools) -> None:
         program = self.module.ensure(store, tools) / self.program
-        archive.write(out, [reference(self)], [self.path], {self.path: program})
+        files = dict.fromkeys((self.path, *self.also), program)
+        archive.write(out, [reference(self)], [self.path], files)
 
 
 @dataclass(frozen=True)
@@ -225,6 +234,10 @@ def catalogue(root: Path, debian: str, toolchain: gobuild.GoToolchain | None) ->
     if toolchain is not None:
         for name, (module_name, program, path) in _STATIC.items():
             found[name] = StaticImage(name, module(module_name, toolchain), program, path)
+        foreign = gobuild.GoModule(root / "images" / "go" / "pause", toolchain, FOREIGN_ARCHITECTURE)
+        for name, (first, *rest) in _FOREIGN.items():
+            own = f"{name}-{FOREIGN_ARCHITECTURE}"
+            found[own] = StaticImage(own, foreign, "pause", first, tuple(rest))
     return found
 
 

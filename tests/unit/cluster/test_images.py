@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reprise.cluster import archive, gobuild, images
+from reprise.cluster import archive, fill, gobuild, images
 from reprise.domain import errors
 
 
@@ -186,3 +186,24 @@ def test_archive_holds_the_program_under_its_tag(tmp_path: Path) -> None:
     assert manifest["RepoTags"] == ["localhost/x:1"]
     assert config["config"]["Entrypoint"] == ["/usr/bin/x"]
     assert not list(tmp_path.glob("*.layer"))
+
+
+def test_the_shop_for_another_processor_can_be_imported_all_the_same(tmp_path: Path) -> None:
+    toolchain = gobuild.GoToolchain("go1.26.8", "local")
+    root = _checkout(tmp_path)
+    (root / "images" / "go" / "pause").mkdir(parents=True)
+    (root / "images" / "go" / "pause" / "main.go").write_text("package main\n")
+    built = images.catalogue(root, "debian:1", toolchain)
+    foreign, usual = built["otel-demo-lite-arm64"], built["pause"]
+    assert [module.architecture for image in (foreign, usual) for module in image.modules] == [
+        "arm64",
+        "amd64",
+    ]
+    assert foreign.modules[0].key() != usual.modules[0].key()
+    assert images.reference(foreign).startswith("localhost/otel-demo-lite-arm64:")
+    assert isinstance(foreign, images.StaticImage)
+    # a pod's own command must find a program, or it dies of another reason
+    assert {"/app/run/postgresql", "/app/run/valkey"} <= set(foreign.also)
+    supply = fill.Supply(built, {})
+    assert supply.siblings(["pause", "otel-demo-lite"]) == ["otel-demo-lite-arm64"]
+    assert fill.Supply(built, {"otel-demo-lite": "x"}).siblings(["otel-demo-lite"]) == []
