@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from reprise.adapters.kube import Json, Kube
 from reprise.domain import drift, errors
-from reprise.domain.entities import EntityId
+from reprise.domain.entities import EntityId, ObjectRef
 from reprise.faults.mechanism import (
     API_VERSIONS,
     CLUSTER_API_VERSIONS,
@@ -29,6 +29,8 @@ _FINGERPRINTED = (
     ("policy/v1", "PodDisruptionBudget"),
     ("rbac.authorization.k8s.io/v1", "Role"),
     ("rbac.authorization.k8s.io/v1", "RoleBinding"),
+    ("security.istio.io/v1", "AuthorizationPolicy"),
+    ("security.istio.io/v1", "PeerAuthentication"),
     ("v1", "ConfigMap"),
     ("v1", "LimitRange"),
     ("v1", "PersistentVolumeClaim"),
@@ -89,6 +91,11 @@ async def fingerprint(kube: Kube, namespace: str) -> drift.Fingerprint:
         (_entity(pod), drift.normalise(pod)) for pod in pods if not pod["metadata"].get("ownerReferences")
     ]
     entries += [(_entity(node), {"spec": node.get("spec", {})}) for node in nodes]
+    # A service mesh goes by the labels of the namespace.
+    own = await kube.get(ObjectRef("v1", "Namespace", "", namespace))
+    if own is not None:
+        labels = own["metadata"].get("labels") or {}
+        entries.append((EntityId("", "Namespace", namespace), {"metadata": {"labels": labels}}))
     return drift.fingerprint(entries)
 
 

@@ -1,4 +1,4 @@
-"""A NetworkPolicy that keeps everybody out."""
+"""NetworkPolicies that keep everybody out of a workload, or the workload in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,6 +8,8 @@ from reprise.domain.mutation import Create
 from reprise.domain.symptoms import AlertSymptom, Symptom
 from reprise.faults import seeded, service
 from reprise.faults.mechanism import Cause, Injection, Json, Mechanism, Observed, Requirement
+
+# -- network-policy-ingress-block -------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -85,4 +87,69 @@ INGRESS_BLOCK = Mechanism(
     requires=frozenset({Requirement.NETWORK_POLICY}),
 )
 
-MECHANISMS = (INGRESS_BLOCK,)
+
+# -- network-policy-egress-block --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EgressBlockParameters:
+    """name: the policy's; a plausible one by default.
+    dns: whether name resolution stays allowed: calls then time out, otherwise they find no address.
+    allow: the labels of the peer that alone may be reached, which no pod has; a plausible one by default."""
+
+    name: str | None = None
+    dns: bool = True
+    allow: Mapping[str, str] = field(default_factory=dict)
+
+
+_DESTINATIONS: tuple[tuple[str, str], ...] = (
+    ("app.kubernetes.io/component", "proxy"),
+    ("app.kubernetes.io/name", "egress-gateway"),
+    ("app.kubernetes.io/name", "squid"),
+    ("app.kubernetes.io/part-of", "egress"),
+)
+
+
+def _plan_egress_block(
+    target: str, params: EgressBlockParameters, seed: int, observed: Observed
+) -> Injection:
+    selector = dict(observed.get("Deployment", target)["spec"]["selector"]["matchLabels"])
+    rng = seeded.chooser(seed, EGRESS_BLOCK.name, target)
+    name = params.name or seeded.pick(
+        rng,
+        [f"{target}-egress", f"{target}-outbound", f"{target}-egress-policy", f"restrict-{target}"],
+        observed.all("NetworkPolicy"),
+        "name for a NetworkPolicy",
+    )
+    peer = dict(params.allow) or dict([rng.choice(_DESTINATIONS)])
+    if any(service.matches(peer, labels) for labels in service.pod_labels(observed)):
+        raise errors.InvalidInput(f"params.allow: expected labels that no pod has, found {peer}")
+    rules: list[Json] = [{"to": [{"podSelector": {"matchLabels": peer}}]}]
+    if params.dns:
+        ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+        rules.append({"to": [{"namespaceSelector": {}}], "ports": ports})
+    ref = observed.ref("NetworkPolicy", name)
+    manifest: Json = {
+        "apiVersion": ref.api_version,
+        "kind": ref.kind,
+        "metadata": {"name": name, "namespace": ref.namespace},
+        "spec": {"podSelector": {"matchLabels": selector}, "policyTypes": ["Egress"], "egress": rules},
+    }
+    return Injection(mutations=(Create(manifest),), causes=(Cause(ref),))
+
+
+def _egress_block_symptoms(target: str, params: EgressBlockParameters) -> tuple[Symptom, ...]:
+    return (AlertSymptom("callers fail", alert="HighRequestErrorRate"),)
+
+
+EGRESS_BLOCK = Mechanism(
+    name="network-policy-egress-block",
+    summary="A NetworkPolicy lets a workload reach none of those that it calls.",
+    parameters=EgressBlockParameters,
+    targets=frozenset({"Deployment"}),
+    plan=_plan_egress_block,
+    symptoms=_egress_block_symptoms,
+    requires=frozenset({Requirement.NETWORK_POLICY}),
+)
+
+MECHANISMS = (INGRESS_BLOCK, EGRESS_BLOCK)
