@@ -89,7 +89,10 @@ async def everything(door: Kube, namespace: str) -> list[EntityId]:
     for kind, (version, namespaced) in sorted((await kinds(door)).items()):
         if kind in ("Event", "PodMetrics", "NodeMetrics"):
             continue  # records of other things, no things
-        items: list[Json] = await door.list_objects(version, kind, namespace if namespaced else "")
+        try:
+            items: list[Json] = await door.list_objects(version, kind, namespace if namespaced else "")
+        except errors.Refused:
+            continue  # readable in another namespace only, such as the nodes' heartbeats
         out += [
             EntityId(item["metadata"].get("namespace", ""), kind, item["metadata"]["name"]) for item in items
         ]

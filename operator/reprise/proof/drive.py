@@ -36,6 +36,7 @@ class Driver:
     async def prove(self, scenario: Scenario, namespace: str, digest: str) -> proof.Proof:
         """The proof of one scenario. Raises nothing of ours: what goes wrong is its verdict."""
         ref = self._ref(scenario.name, namespace)
+        over = False
         try:
             await self._gone(ref)
             await self.kube.create(self._manifest(ref, scenario, namespace))
@@ -43,11 +44,13 @@ class Driver:
             attempted = run.status.phase is Phase.ATTEMPTING
             found = await self._answer(run, scenario) if attempted else proof.Findings()
             run = await self._until(ref, scenario.name, lambda r: False)
+            over = True
         except errors.RepriseError as exc:
             return self._failed(scenario, namespace, digest, f"{type(exc).__name__}: {exc}")
         finally:
-            # The finalizer takes the fault back first, also where the proof itself has failed.
-            if not self.keep:
+            # The finalizer takes the fault back first, also where the proof itself has failed. A run whose agents
+            # nobody plays any more would only be in the way of the next.
+            if not (self.keep and over):
                 await asyncio.shield(self._remove(ref))
         scores = dict(
             zip(proof.answers(scenario.control), (a.score for a in run.status.attempts), strict=False)
