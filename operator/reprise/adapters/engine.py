@@ -6,8 +6,9 @@ cluster.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from reprise.adapters import engine_observe, engine_plan, engine_steps, engine_write
+from reprise.adapters import engine_chaos, engine_observe, engine_plan, engine_steps, engine_write
 from reprise.adapters.kube import Kube
 from reprise.domain import drift as drifts
 from reprise.domain import errors, mutating
@@ -73,6 +74,8 @@ class Engine:
             match move:
                 case mutating.Wait(reason):
                     waiting.append(reason)
+                    if back:
+                        await engine_chaos.release(self._kube, planned.ref, datetime.now(UTC))
                 case mutating.Done(conflict) if conflict:
                     conflicts.append(conflict)
                 case _:
