@@ -238,7 +238,7 @@ CASES = [
     case("never had a limit", {f"kube_pod_container_info{{{CONTAINER}}}": ALWAYS}),
     case("twelve times the usual CPU", {CPU: rises(0.25, 3)}, "HighCpuUsage"),
     case("twice the usual CPU", {CPU: rises(1.5, 3)}),
-    case("much more than usual of very little", {CPU: rises(0.05, 0.9)}),
+    case("much more than usual of very little", {CPU: rises(0.05, 0.4)}),
     case("starts, and that takes CPU", {CPU: f"_x{STEPS - 20} 0+3x20"}),
     case(
         "names are not found",
