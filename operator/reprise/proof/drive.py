@@ -48,8 +48,8 @@ class Driver:
         except errors.RepriseError as exc:
             return self._failed(scenario, namespace, digest, f"{type(exc).__name__}: {exc}")
         finally:
-            # The finalizer takes the fault back first, also where the proof itself has failed. A run whose agents
-            # nobody plays any more would only be in the way of the next.
+            # The finalizer takes the fault back first, also where the proof itself has failed. A run whose
+            # agents nobody plays any more would only be in the way of the next.
             if not (self.keep and over):
                 await asyncio.shield(self._remove(ref))
         scores = dict(
@@ -110,7 +110,11 @@ class Driver:
                 "seed": self.seed,
                 "agent": {"kind": "external", "parallelism": count},
                 "snapshot": {"enabled": False},
-                "gates": {"symptomTimeoutSeconds": max(180, 2 * scenario.expected_seconds)},
+                # A run before this one has ended quietly: its own recovery made sure of that.
+                "gates": {
+                    "baselineWindowSeconds": 10,
+                    "symptomTimeoutSeconds": max(180, 2 * scenario.expected_seconds),
+                },
             },
         }
 
