@@ -46,7 +46,7 @@ _SLOW = """\
 trap 'exit 0' TERM
 while :; do
   psql -q -At -c BEGIN -c 'LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE' \\
-    -c 'SELECT count(*), pg_sleep({seconds}) FROM {table}' -c COMMIT &
+    -c 'SELECT count(*), pg_sleep({seconds}) FROM {table}' -c COMMIT >/dev/null &
   wait $! || sleep 1
 done
 """
@@ -157,7 +157,7 @@ def _plan_sessions(target: str, params: SessionsParameters, seed: int, observed:
     names = ("report-worker", "sales-report", "analytics-worker", "order-export")
     name = _named(params.name, names, SESSIONS.name, target, seed, observed)
     # Each session is a process of its own, of which nearly 2 MB are not shared.
-    return _client(target, name, _SESSIONS, "400Mi", observed)
+    return _client(target, name, _SESSIONS, "300Mi", observed)
 
 
 SESSIONS = Mechanism(
