@@ -94,7 +94,7 @@ class Driver:
     def _ref(self, scenario: str, namespace: str) -> ObjectRef:
         # The hash keeps long names apart and runs of several namespaces too.
         end = hashlib.sha256(f"{scenario}/{namespace}".encode()).hexdigest()[:6]
-        name = f"{_PREFIX}{scenario[:38].rstrip('-')}-{end}"
+        name = f"{_PREFIX}{scenario[:36].rstrip('-')}-{end}"
         return ObjectRef(model.API_VERSION, benchmark_run.KIND, RUNS_NAMESPACE, name)
 
     def _manifest(self, ref: ObjectRef, scenario: Scenario, namespace: str) -> Json:
