@@ -26,6 +26,7 @@ _KINDS = {
     "networking.k8s.io/v1": "Ingress NetworkPolicy",
     "policy/v1": "PodDisruptionBudget",
     "rbac.authorization.k8s.io/v1": "ClusterRole! ClusterRoleBinding! Role RoleBinding",
+    "chaos-mesh.org/v1alpha1": "NetworkChaos PodChaos Schedule",
     "reprise.dev/v1alpha1": "AgentAttempt BenchmarkRun",
 }
 

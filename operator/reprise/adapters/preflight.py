@@ -43,12 +43,11 @@ async def lacks(kube: Kube, requirement: Requirement) -> str:
             return "" if len(free) > 1 else f"expected two nodes that take pods, found {len(free)}"
         case Requirement.METRICS_SERVER:
             return await _served(kube, "metrics.k8s.io/v1beta1", "PodMetrics", "metrics-server")
-        case Requirement.CHAOS_MESH:
-            return await _served(kube, "chaos-mesh.org/v1alpha1", "PodChaos", "Chaos Mesh")
         case Requirement.ISTIO:
             return await _served(kube, "security.istio.io/v1", "AuthorizationPolicy", "Istio")
         case (
-            Requirement.NETEM
+            Requirement.CHAOS_MESH
+            | Requirement.NETEM
             | Requirement.TBF
             | Requirement.TPROXY
             | Requirement.TODA

@@ -170,4 +170,74 @@ JVM_LATENCY = Mechanism(
     requires=_BYTEMAN,
 )
 
-MECHANISMS = (IO_FAULT, IO_LATENCY, JVM_EXCEPTION, JVM_LATENCY)
+
+@dataclass(frozen=True, kw_only=True)
+class JvmStressParameters(Lasting):
+    """What the process does beside its work: cpu_count threads that calculate without end, or memory of this
+    type (heap, stack) that is taken without end. One of the two."""
+
+    cpu_count: int | None = None
+    memory_type: str | None = None
+    port: int = 9277
+    container: str | None = None
+
+    def problems(self) -> list[str]:
+        found = super().problems()
+        if (self.cpu_count is None) == (self.memory_type is None):
+            found.append("cpu_count: expected it or memory_type, found both or none")
+        if self.cpu_count is not None and self.cpu_count < 1:
+            found.append(f"cpu_count: expected 1 or more, found {self.cpu_count}")
+        if self.memory_type not in (None, "heap", "stack"):
+            found.append(f"memory_type: expected one of: heap, stack; found {self.memory_type!r}")
+        return found
+
+
+def _plan_jvm_stress(target: str, params: JvmStressParameters, seed: int, observed: Observed) -> Injection:
+    taken = {"cpuCount": params.cpu_count} if params.cpu_count else {"memType": params.memory_type}
+    container = template.container_name(observed.get("Deployment", target), params.container)
+    spec = {"action": "stress", "containerNames": [container], "port": params.port, **taken}
+    return inject(JVM_STRESS.name, "JVMChaos", target, params, seed, observed, spec)
+
+
+JVM_STRESS = Mechanism(
+    name="jvm-chaos-stress",
+    summary="A Java program calculates, or takes memory, without end.",
+    parameters=JvmStressParameters,
+    targets=_TARGETS,
+    plan=_plan_jvm_stress,
+    symptoms=calls_are_slow,
+    requires=_BYTEMAN,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JvmRuleParameters(Lasting):
+    """rule: the text of a Byteman rule. port: on which the agent in the process answers."""
+
+    rule: str
+    port: int = 9277
+    container: str | None = None
+
+
+def _plan_jvm_rule(target: str, params: JvmRuleParameters, seed: int, observed: Observed) -> Injection:
+    container = template.container_name(observed.get("Deployment", target), params.container)
+    spec = {
+        "action": "ruleData",
+        "containerNames": [container],
+        "port": params.port,
+        "ruleData": params.rule,
+    }
+    return inject(JVM_RULE.name, "JVMChaos", target, params, seed, observed, spec)
+
+
+JVM_RULE = Mechanism(
+    name="jvm-chaos-rule-data",
+    summary="A method of a Java program does something else, by a Byteman rule.",
+    parameters=JvmRuleParameters,
+    targets=_TARGETS,
+    plan=_plan_jvm_rule,
+    symptoms=calls_fail,
+    requires=_BYTEMAN,
+)
+
+MECHANISMS = (IO_FAULT, IO_LATENCY, JVM_EXCEPTION, JVM_LATENCY, JVM_RULE, JVM_STRESS)

@@ -1,5 +1,6 @@
 """What is done to the requests and to the names of a process: HTTPChaos, DNSChaos."""
 
+import json
 from dataclasses import dataclass
 
 from reprise.domain import errors, paths
@@ -84,6 +85,40 @@ HTTP_DELAY = Mechanism(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class PatchParameters(AbortParameters):
+    """body: JSON that is merged into the requests' bodies; else as http-chaos-abort."""
+
+    body: str
+
+    def problems(self) -> list[str]:
+        found = super().problems()
+        try:
+            merged = json.loads(self.body)
+        except ValueError:
+            merged = None
+        if not isinstance(merged, dict):
+            found.append(f"body: expected a JSON object, found {self.body!r:.60}")
+        return found
+
+
+def _plan_patch(target: str, params: PatchParameters, seed: int, observed: Observed) -> Injection:
+    patch = {"body": {"type": "JSON", "value": params.body}}
+    spec = {**params.requests(observed.get("Deployment", target)), "patch": patch}
+    return inject(HTTP_PATCH.name, "HTTPChaos", target, params, seed, observed, spec)
+
+
+HTTP_PATCH = Mechanism(
+    name="http-chaos-patch",
+    summary="The bodies of requests that reach a Deployment are changed.",
+    parameters=PatchParameters,
+    targets=_TARGETS,
+    plan=_plan_patch,
+    symptoms=calls_fail,
+    requires=_TPROXY,
+)
+
+
 # -- dns-chaos-* ------------------------------------------------------------------------------------
 
 
@@ -124,4 +159,4 @@ def _dns(action: str, summary: str) -> Mechanism[DnsParameters]:
 DNS_ERROR = _dns("error", "The names that a Deployment looks up are answered with an error.")
 DNS_RANDOM = _dns("random", "The names that a Deployment looks up are answered with any address.")
 
-MECHANISMS = (DNS_ERROR, DNS_RANDOM, HTTP_ABORT, HTTP_DELAY)
+MECHANISMS = (DNS_ERROR, DNS_RANDOM, HTTP_ABORT, HTTP_DELAY, HTTP_PATCH)

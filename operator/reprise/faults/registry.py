@@ -9,6 +9,7 @@ from reprise.domain.symptoms import Symptom
 from reprise.faults import (
     admission,
     autoscaling,
+    chaos,
     configuration,
     container_resources,
     container_start,
@@ -74,6 +75,7 @@ _FAMILIES = (
     nodes,
     preemption,
     surge,
+    chaos,
 )
 MECHANISMS: Mapping[str, Mechanism[Any]] = {
     mechanism.name: mechanism for family in _FAMILIES for mechanism in family.MECHANISMS
