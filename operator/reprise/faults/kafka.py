@@ -95,15 +95,15 @@ _TOPIC_SETTINGS: Mapping[str, tuple[str, str]] = {
     "auto.create.topics.enable": ("auto.create.topics.enable", "false"),
     "cleanup.policy": ("log.cleanup.policy", "compact"),
     "max.message.bytes": ("message.max.bytes", "128"),
-    "min.insync.replicas": ("min.insync.replicas", "2"),
+    "replication.factor": ("default.replication.factor", "3"),
 }
 
 
 @dataclass(frozen=True)
 class TopicParameters:
     """setting: the setting of the topic: `cleanup.policy` (compaction refuses messages without a key),
-    `max.message.bytes`, `min.insync.replicas` (more than there are brokers), `auto.create.topics.enable` (a
-    broker that was replaced has no topics).
+    `max.message.bytes`, and where topics are made anew with their broker `replication.factor` (more than there
+    are brokers) and `auto.create.topics.enable`.
     value: what it is set to; by default one that keeps messages from being published."""
 
     setting: str = "cleanup.policy"

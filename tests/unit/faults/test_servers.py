@@ -46,9 +46,9 @@ def fault(mechanism: str, /, **params: Any) -> Fault:
             r"\{'name': 'KAFKA_LOG_CLEANUP_POLICY', 'value': 'compact'\}",
         ),
         (
-            fault("kafka-topic-misconfigured", setting="min.insync.replicas"),
-            "spec.template.spec.containers[name=kafka].env[name=KAFKA_MIN_INSYNC_REPLICAS]",
-            r"\{'name': 'KAFKA_MIN_INSYNC_REPLICAS', 'value': '2'\}",
+            fault("kafka-topic-misconfigured", setting="replication.factor"),
+            "spec.template.spec.containers[name=kafka].env[name=KAFKA_DEFAULT_REPLICATION_FACTOR]",
+            r"\{'name': 'KAFKA_DEFAULT_REPLICATION_FACTOR', 'value': '3'\}",
         ),
         (
             fault("postgresql-max-connections-low", max_connections=5),
