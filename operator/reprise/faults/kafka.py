@@ -102,8 +102,8 @@ _TOPIC_SETTINGS: Mapping[str, tuple[str, str]] = {
 @dataclass(frozen=True)
 class TopicParameters:
     """setting: the setting of the topic: `cleanup.policy` (compaction refuses messages without a key),
-    `max.message.bytes`, and where topics are made anew with their broker `replication.factor` (more than there
-    are brokers) and `auto.create.topics.enable`.
+    `max.message.bytes`, and where topics are made anew with their broker `replication.factor` (more than
+    there are brokers) and `auto.create.topics.enable`.
     value: what it is set to; by default one that keeps messages from being published."""
 
     setting: str = "cleanup.policy"
