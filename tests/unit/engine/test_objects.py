@@ -1,0 +1,87 @@
+"""What faults in objects beside the pod template ask of the engine."""
+
+from typing import Any
+
+from tests.fakes.kube import FakeKube
+from tests.unit.engine.test_engine import NAMESPACE, found, scenario, stored
+from tests.unit.faults import shop
+from tests.unit.faults.cases_objects import node
+
+from reprise.adapters.engine import Engine
+from reprise.domain.scenario import Fault
+
+LIMITS = Fault("limit-range-rejecting", "Deployment", "cart")
+CORDON = Fault("node-cordoned", "Deployment", "cart")
+SERVICE = Fault("service-deleted", "Service", "cart")
+
+
+def world(*more: dict[str, Any]) -> FakeKube:
+    made = FakeKube(*shop.manifests(), *more)
+    made.advance(60)
+    return made
+
+
+def carts(kube: FakeKube) -> list[str]:
+    return sorted(
+        item["metadata"]["name"]
+        for item in kube.objects().values()
+        if item["kind"] == "Pod" and item["metadata"]["labels"].get("app") == "cart"
+    )
+
+
+async def test_a_pod_that_is_let_in_late_goes_like_the_others() -> None:
+    kube = world()
+    engine = Engine(kube)
+    plan = stored(await engine.plan(scenario(LIMITS), NAMESPACE, 1))
+    progress = await engine.apply(plan)
+    assert not progress.settled
+    assert progress.waiting_for == ("1 pods of Deployment/cart to end, and no new ones",)
+    assert carts(kube) == []
+    # The controller was faster than what refuses its pods.
+    kube.advance(5)
+    kube.store(shop.pod(shop.deployment("cart"), "late"))
+    assert not (await engine.apply(plan)).settled
+    assert carts(kube) == []
+    assert (await engine.apply(plan)).settled
+
+
+async def test_a_deleted_service_comes_back_as_it_was() -> None:
+    kube = world()
+    engine = Engine(kube)
+    before = await engine.fingerprint(NAMESPACE)
+    plan = stored(await engine.plan(scenario(SERVICE), NAMESPACE, 1))
+    assert (await engine.apply(plan)).settled
+    assert [str(cause.entity) for cause in (await engine.truth(plan)).root_causes] == [
+        "otel-demo/Service/cart"
+    ]
+    assert len(await engine.drift(NAMESPACE, before)) == 1
+    assert (await engine.revert(plan)).settled
+    assert await engine.drift(NAMESPACE, before) == ()
+
+
+async def test_a_cordon_shows_as_drift_until_it_is_taken_back() -> None:
+    kube = world(node("worker"))
+    engine = Engine(kube)
+    before = await engine.fingerprint(NAMESPACE)
+    plan = stored(await engine.plan(scenario(CORDON), NAMESPACE, 1))
+    await engine.apply(plan)
+    assert found(kube, "Node", "worker", "")["spec"] == {"unschedulable": True}
+    assert "Node/worker: spec.unschedulable" in [
+        f"{d.entity}: {d.path}" for d in await engine.drift(NAMESPACE, before)
+    ]
+    await engine.revert(plan)
+    assert "Node/worker" not in {d.entity for d in await engine.drift(NAMESPACE, before)}
+
+
+async def test_labels_of_the_namespace_are_part_of_the_fingerprint() -> None:
+    kube = world(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": {"a": "1"}}}
+    )
+    engine = Engine(kube)
+    before = await engine.fingerprint(NAMESPACE)
+    namespace = found(kube, "Namespace", NAMESPACE, "")
+    kube.store({**namespace, "metadata": {**namespace["metadata"], "labels": {}}})
+    assert [str(d) for d in await engine.drift(NAMESPACE, before)] == [
+        "Namespace/otel-demo: metadata.labels: expected nothing, found {}",
+        'Namespace/otel-demo: metadata.labels.a: expected "1", found nothing',
+    ]
