@@ -206,6 +206,15 @@ ROWS = {
         dataclasses.replace(injected, changes=observed.Changes(2, 2, True), truth_saved=True),
         Phase.MANIFESTING,
     ),
+    "injecting: a control without decoys": Row(
+        a_run(Phase.INJECTING),
+        dataclasses.replace(injected, changes=observed.Changes(0, 0, True), truth_saved=True),
+        Phase.MANIFESTING,
+    ),
+    "injecting: the noise of a control goes on": Row(
+        a_run(Phase.INJECTING), dataclasses.replace(injected, changes=observed.Changes(0, 0, False)),
+        Phase.INJECTING, (), "Applying",
+    ),
     "injecting: never settles": Row(
         a_run(Phase.INJECTING, LONG_AGO),
         dataclasses.replace(injected, changes=observed.Changes(1, 2, False)), Phase.RECOVERING,

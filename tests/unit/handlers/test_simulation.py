@@ -73,6 +73,24 @@ async def test_control_run_changes_nothing() -> None:
     assert world.run().status.attempts[0].score == 0.0
 
 
+async def test_decoys_of_a_control_are_applied_and_taken_back() -> None:
+    world = World()
+    before = {k: v for k, v in world.objects().items() if "/otel-demo/" in k}
+    world.submits = False
+    world.apply_run("busy")
+    await live(world, operator(world), looks=20)
+    assert world.run().status.phase is Phase.ATTEMPTING
+    during = {k: v for k, v in world.objects().items() if "/otel-demo/" in k}
+    assert {during[path]["kind"] for path in during.keys() - before.keys()} == {"ConfigMap", "NetworkPolicy"}
+    world.submits = True
+    await live(world, operator(world))
+    run = world.run()
+    assert run.status.phase is Phase.COMPLETED
+    assert {k: v for k, v in world.objects().items() if "/otel-demo/" in k} == before
+    assert run.status.drift is not None
+    assert run.status.drift.differences == ()
+
+
 def kill_at(world: World, number: int) -> Callable[[str, str], None]:
     left = number
 

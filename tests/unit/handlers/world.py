@@ -35,6 +35,11 @@ SCENARIO = Scenario(
     "two-faults", "t", "s", Difficulty.EASY, (), "otel-demo", FAULTS, (symptoms.AlertSymptom("down", "Down"),)
 )
 CONTROL = Scenario("control", "t", "s", Difficulty.EASY, (), "otel-demo", (), ())
+DECOYS = (
+    Fault("config-map-added", "Deployment", "cart"),
+    Fault("network-policy-permissive", "Deployment", "checkout"),
+)
+BUSY = Scenario("busy", "t", "s", Difficulty.EASY, (), "otel-demo", (), (), decoys=DECOYS)
 ENFORCER: Json = {
     "apiVersion": "v1",
     "kind": "Pod",
@@ -179,7 +184,7 @@ def operator(world: World) -> Runtime:
         store=RunStore(world),
         gates=Gates(world),
         recorder=Recorder(),
-        scenarios=ScenarioStore(world, {item.name: item for item in (SCENARIO, CONTROL)}),
+        scenarios=ScenarioStore(world, {item.name: item for item in (SCENARIO, CONTROL, BUSY)}),
         settings=Settings(Path("/nowhere"), Path("/nowhere"), "agent"),
         clock=lambda: world.now,
     )
