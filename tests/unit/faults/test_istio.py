@@ -11,6 +11,7 @@ from tests.unit.faults.test_planners import FAULTS, inject, with_params
 
 from reprise.domain import errors, paths
 from reprise.domain.mutation import Create, Patch, SetField
+from reprise.domain.scenario import Fault
 from reprise.faults import registry
 from reprise.faults.mechanism import Json, Requirement
 
@@ -45,7 +46,8 @@ def test_misfits_are_found() -> None:
 
 
 def created(mechanism: str, **params: Any) -> Json:
-    (mutation,) = inject(with_params(mechanism, **params)).mutations
+    fault = FAULTS[mechanism]
+    (mutation,) = inject(Fault(mechanism, fault.kind, fault.name, params)).mutations
     assert isinstance(mutation, Create)
     assert mutation.manifest["apiVersion"] == "security.istio.io/v1"
     assert mutation.manifest["metadata"]["namespace"] == shop.NAMESPACE
