@@ -108,6 +108,12 @@ def _inject(wanted: scenarios.Scenario, seed: int, observed: Observed) -> tuple[
                 problems += [f"{where}: {problem}" for problem in exc.problems]
             else:
                 problems += [f"{where}: {problem}" for problem in _clashes(fault, injection, taken)]
+                guilty = {cause.ref for one in made["faults"] for cause in one.injection.causes}
+                problems += [
+                    f"{where}: expected a decoy in an object that is no root cause, found {mutation.ref}"
+                    for mutation in injection.mutations
+                    if field == "decoys" and mutation.ref in guilty
+                ]
                 made[field].append(Planned(fault, injection))
                 observed = _with(observed, injection)
     if problems:

@@ -290,6 +290,12 @@ async def test_decoys_are_changed_and_taken_back_and_are_no_cause(kube: FakeKube
     assert await engine.drift(NAMESPACE, before) == ()
 
 
+async def test_a_decoy_in_a_guilty_object_is_none(kube: FakeKube) -> None:
+    wanted = dataclasses.replace(scenario(IMAGE), decoys=(Fault("label-changed", "Deployment", "cart"),))
+    with pytest.raises(errors.InvalidInput, match=r"decoys\[0\] .*no root cause, found .*Deployment/cart"):
+        await Engine(kube).plan(wanted, NAMESPACE, 1)
+
+
 async def test_refused_pods_are_asked_for_again(kube: FakeKube) -> None:
     engine = Engine(kube)
     plan = await engine.plan(scenario(QUOTA), NAMESPACE, 1)
