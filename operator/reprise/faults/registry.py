@@ -85,12 +85,11 @@ MECHANISMS: Mapping[str, Mechanism[Any]] = {
 def check(fault: Fault, *, decoy: bool = False) -> tuple[str, ...]:
     """Every problem of a fault (or decoy) that shows without a cluster; each begins with its field."""
     mechanism = MECHANISMS.get(fault.mechanism)
+    known = ", ".join(sorted(name for name, one in MECHANISMS.items() if one.harmless is decoy))
     if mechanism is None:
-        known = ", ".join(sorted(MECHANISMS))
         return (f"mechanism: expected one of: {known}; found {fault.mechanism!r}",)
     problems: list[str] = []
     if mechanism.harmless is not decoy:
-        known = ", ".join(sorted(name for name, one in MECHANISMS.items() if one.harmless is decoy))
         problems.append(
             f"mechanism: expected {'a harmless one for a decoy' if decoy else 'one that breaks something'}, "
             f"one of: {known}; found {fault.mechanism!r}"
