@@ -11,7 +11,7 @@ from reprise.faults.mechanism import Injection, Json, Mechanism, Observed
 
 _MEBI = 2**20
 _SHARE = 8  # of the present limit; interpreters and databases need more than that to start
-_SMALLEST_MIB = 6
+_SMALLEST_MIB = 8  # below that the container cannot even be made
 _WITHOUT_LIMIT = "12Mi"
 
 
@@ -55,7 +55,8 @@ def _limit(deployment: Json, resources: paths.Path, resource: str, value: str) -
 @dataclass(frozen=True)
 class ResourcesParameters:
     """container: whose; the one called like the Deployment when not given.
-    memory: the new limit; an eighth of the present one when neither it nor `cpu` is given.
+    memory: the new limit; an eighth of the present one when neither it nor `cpu` is given, but at least 8Mi,
+    with less than which the container cannot even be made.
     cpu: the new limit; not touched when not given."""
 
     container: str | None = None

@@ -111,7 +111,7 @@ def with_resources(**values: Any) -> Json:
     ("params", "there", "expected"),
     [
         ({}, {"limits": {"memory": "160Mi"}}, {"limits": {"memory": "20Mi"}}),
-        ({}, {"limits": {"memory": "20Mi"}}, {"limits": {"memory": "6Mi"}}),
+        ({}, {"limits": {"memory": "20Mi"}}, {"limits": {"memory": "8Mi"}}),
         ({}, {}, {"limits": {"memory": "12Mi"}}),
         ({"cpu": "5m"}, {}, {"limits": {"cpu": "5m"}}),
         (
