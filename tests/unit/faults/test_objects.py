@@ -403,12 +403,11 @@ def test_readers_are_replaced(how: str, reference: Json, where: str) -> None:
     else:
         spec[where] = [{"name": "cart", "image": "x", **reference}]
         spec.setdefault("containers", [])
-    there = observed(reader, config_map("settings", {"a": "1"}))
-    injection = inject(Fault("config-map-key-removed", "ConfigMap", "settings"), observed=there)
+    there = observed(reader, config_map("settings", {"a": "1", "b": "2"}))
+    injection = inject(Fault("config-map-key-removed", "ConfigMap", "settings", {"key": "a"}), observed=there)
     ref, workload = there.ref("ConfigMap", "settings"), there.ref("Deployment", "cart")
     assert injection.settle == (plan.RecyclePods(workload, after=ref),)
     assert injection.recover == (plan.RecyclePods(workload, after=ref), plan.WaitAvailable(workload))
-    assert patched(injection) == {"otel-demo/ConfigMap/settings": ("data.a", paths.ABSENT)}
 
 
 @pytest.mark.parametrize(
@@ -424,6 +423,12 @@ def test_readers_are_replaced(how: str, reference: Json, where: str) -> None:
             config_map("database-init", {"a": "1", "b": "2"}),
             "params.key: expected one of: a, b; found None",
         ),
+        (
+            with_params("config-map-key-removed", renamed="init.sql"),
+            EXTRA[0],
+            "not there, found one of: init",
+        ),
+        (with_params("config-map-key-removed", renamed="a/b"), EXTRA[0], "a key of a ConfigMap, found 'a/b'"),
         (with_params("config-map-key-removed", key="x"), EXTRA[0], "one of: init.sql; found 'x'"),
         (with_params("config-map-key-wrong", find="nowhere"), EXTRA[0], "none that reads 'nowhere'"),
         (with_params("config-map-key-wrong", find=""), EXTRA[0], "found an empty one"),
@@ -433,6 +438,18 @@ def test_readers_are_replaced(how: str, reference: Json, where: str) -> None:
 def test_configuration_refuses(fault: Fault, extra: Json, message: str) -> None:
     with pytest.raises(errors.InvalidInput, match=message):
         inject(fault, observed=observed(extra))
+
+
+def test_the_text_of_a_removed_key_stays_under_another() -> None:
+    (mutation,) = inject(with_params("config-map-key-removed", renamed="init.txt")).mutations
+    assert isinstance(mutation, Patch)
+    assert [(paths.text(c.path), c.value) for c in mutation.changes] == [
+        ('data["init.txt"]', SQL),
+        ('data["init.sql"]', paths.ABSENT),
+    ]
+    (seeded,) = inject(FAULTS["config-map-key-removed"]).mutations
+    assert isinstance(seeded, Patch)
+    assert re.fullmatch(r'data\["init\.sql\.(old|orig|bak)"\]', paths.text(seeded.changes[0].path))
 
 
 def test_every_occurrence_is_replaced_and_nothing_else() -> None:
