@@ -38,7 +38,7 @@ async def plan(kube: Kube, wanted: scenarios.Scenario, namespace: str, seed: int
     """See Engine.plan."""
     await preflight.check(kube, registry.requirements(wanted))
     observed = await engine_observe.observe(kube, namespace)
-    faults, decoys = _inject(wanted, seed, observed)
+    faults, decoys = inject(wanted, seed, observed)
     everything = [*faults, *decoys]
     mutations = _merged(mutation for one in everything for mutation in one.injection.mutations)
     noise = _noise(wanted, seed, observed, everything)
@@ -84,7 +84,7 @@ def _truth(faults: Iterable[Planned], namespace: str) -> truths.Truth:
     )
 
 
-def _inject(wanted: scenarios.Scenario, seed: int, observed: Observed) -> tuple[list[Planned], list[Planned]]:
+def inject(wanted: scenarios.Scenario, seed: int, observed: Observed) -> tuple[list[Planned], list[Planned]]:
     """Faults and decoys planned one upon the other, in the order of the file.
 
     All problems at once: raises Unsupported when the application lacks something, NotFound when only targets

@@ -1,9 +1,10 @@
-"""`reprise scenarios`: list, show and validate. Needs no cluster."""
+"""`reprise scenarios`: list, show and validate, without a cluster; what a cluster supports; one's own."""
 
+import asyncio
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import rich.box
 import rich.console
 import rich.table
 
-from reprise.adapters import scenario_files
+from reprise.adapters import scenario_files, scenario_store
+from reprise.adapters import support as support_of
+from reprise.cli import run
 from reprise.domain import errors
-from reprise.domain.scenario import Fault, Scenario
+from reprise.domain.scenario import Difficulty, Fault, Scenario
 from reprise.domain.symptoms import AlertSymptom, EventSymptom, MetricSymptom, Symptom
-from reprise.faults import registry
+from reprise.faults import reference, registry
 
 _DIRECTORY = click.option(
     "--directory",
@@ -27,12 +30,13 @@ _DIRECTORY = click.option(
 
 @click.group()
 def scenarios() -> None:
-    """List, show and validate scenarios.
+    """List, show and validate scenarios; bring your own into a cluster.
 
     \b
     Examples:
-      reprise scenarios list
+      reprise scenarios list --tag network --difficulty hard
       reprise scenarios show frontend-unreachable
+      reprise scenarios mechanisms
       reprise scenarios validate my-scenarios/*.yaml
 
     Exit codes: 0 fine, 1 problems found or no such scenario, 2 wrong usage.
@@ -41,27 +45,136 @@ def scenarios() -> None:
 
 @scenarios.command("list")
 @_DIRECTORY
+@click.option("--tag", "tags", multiple=True, help="Only with this tag; all of several.")
+@click.option("--mechanism", "mechanisms", multiple=True, help="Only with one of these mechanisms.")
+@click.option(
+    "--difficulty", type=click.Choice([d.value for d in Difficulty]), help="Only of this difficulty."
+)
+@click.option("--support", is_flag=True, help="Ask the cluster which ones it can host, and why not.")
+@click.option("--supported", is_flag=True, help="Only those that the cluster can host.")
+@click.option("-n", "--namespace", default="otel-demo", show_default=True, help="The application's.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
-def list_(directory: Path | None, as_json: bool) -> None:
-    """List the scenarios.
+def list_(
+    directory: Path | None,
+    tags: Sequence[str],
+    mechanisms: Sequence[str],
+    difficulty: str | None,
+    support: bool,
+    supported: bool,
+    namespace: str,
+    as_json: bool,
+) -> None:
+    """List the scenarios. Needs a cluster only for --support and --supported.
 
     \b
     Examples:
       reprise scenarios list
-      reprise scenarios list --json | jq -r '.[].name'
+      reprise scenarios list --tag network --difficulty hard
+      reprise scenarios list --mechanism network-chaos-delay --support
+      reprise scenarios list --supported --json | jq -r '.[].name'
     """
-    found = [scenario for _, scenario in sorted(_load(directory).items())]
+    if unknown := sorted(set(mechanisms) - set(registry.MECHANISMS)):
+        raise errors.InvalidInput(
+            f"expected some of: {', '.join(sorted(registry.MECHANISMS))}; found {', '.join(unknown)}"
+        )
+    found = [
+        scenario
+        for _, scenario in sorted(_load(directory).items())
+        if set(tags) <= set(scenario.tags)
+        and (not mechanisms or {fault.mechanism for fault in scenario.faults} & set(mechanisms))
+        and difficulty in (None, scenario.difficulty.value)
+    ]
+    reasons = asyncio.run(_reasons(found, namespace)) if support or supported else {}
+    if supported:
+        found = [scenario for scenario in found if not reasons[scenario.name]]
     if as_json:
-        click.echo(json.dumps([_summary(scenario) for scenario in found], indent=2))
+        entries = [_summary(s) | ({"unsupported": reasons[s.name]} if reasons else {}) for s in found]
+        click.echo(json.dumps(entries, indent=2))
         return
     table = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("NAME", "DIFFICULTY", "MECHANISMS", "TITLE"):
+    headings = ["NAME", "DIFFICULTY", "MECHANISMS", "TITLE", *(["SUPPORT"] if reasons else [])]
+    for heading in headings:
         table.add_column(heading, overflow="fold", no_wrap=heading == "NAME")
     for scenario in found:
-        mechanisms = ", ".join(fault.mechanism for fault in scenario.faults) or "none (control)"
-        table.add_row(scenario.name, scenario.difficulty.value, mechanisms, scenario.title)
+        used = ", ".join(fault.mechanism for fault in scenario.faults) or "none (control)"
+        row = [scenario.name, scenario.difficulty.value, used, scenario.title]
+        if reasons:
+            row.append(f"Unsupported: {reasons[scenario.name]}" if reasons[scenario.name] else "yes")
+        table.add_row(*row)
     # A pipe gets whole lines: only a terminal has a width to keep to.
     rich.console.Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+async def _reasons(found: Sequence[Scenario], namespace: str) -> Mapping[str, str]:
+    async with run.connect() as kube:
+        return await support_of.reasons(kube, found, namespace)
+
+
+@scenarios.command()
+@click.option("--markdown", is_flag=True, help="Print docs/mechanisms.md.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+def mechanisms(markdown: bool, as_json: bool) -> None:
+    """List the mechanisms: what each does, to what, with which parameters, and what it needs.
+
+    \b
+    Examples:
+      reprise scenarios mechanisms
+      reprise scenarios mechanisms --markdown > docs/mechanisms.md
+    """
+    if markdown:
+        click.echo(reference.markdown(registry.MECHANISMS.values()), nl=False)
+        return
+    if as_json:
+        entries = [dataclasses.asdict(e) for e in reference.entries(registry.MECHANISMS.values())]
+        click.echo(json.dumps(entries, indent=2))
+        return
+    table = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("NAME", "TARGETS", "SUMMARY"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "NAME")
+    for entry in reference.entries(registry.MECHANISMS.values()):
+        table.add_row(entry.name, ", ".join(entry.targets), entry.summary)
+    rich.console.Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+@scenarios.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+def add(files: Sequence[Path]) -> None:
+    """Bring scenarios of your own into the cluster, so that a BenchmarkRun can name them.
+
+    \b
+    Example:
+      reprise scenarios add my-scenario.yaml
+      reprise run --scenario my-scenario --follow
+    """
+    scenario_files.load_files(files)  # all mistakes of all files before anything is stored
+    for name in asyncio.run(_add(files)):
+        click.echo(f"scenario {name} stored")
+
+
+async def _add(files: Sequence[Path]) -> list[str]:
+    async with run.connect() as kube:
+        store = scenario_store.ScenarioStore(kube, _load(None))
+        return [(await store.save(file.read_text(), file)).name for file in files]
+
+
+@scenarios.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+def remove(names: Sequence[str]) -> None:
+    """Remove scenarios of your own from the cluster.
+
+    \b
+    Example:
+      reprise scenarios remove my-scenario
+    """
+    missing = asyncio.run(_remove(names))
+    if missing:
+        raise errors.NotFound(f"expected stored scenarios, found none called {', '.join(missing)}")
+
+
+async def _remove(names: Sequence[str]) -> list[str]:
+    async with run.connect() as kube:
+        store = scenario_store.ScenarioStore(kube, {})
+        return [name for name in names if not await store.delete(name)]
 
 
 @scenarios.command()
