@@ -141,7 +141,7 @@ UNRESOLVED = [
     ("Service", ["(ad|cart)"], "found one that fits 2: ad, cart"),
     ("Service", ["accounting"], "expected an object that the application has"),
     ("ConfigMap", ["features"], "found 'features'"),
-    ("Secret", ["mail"], "of this kind: none; found 'mail'"),
+    ("Secret", ["mail"], "of this kind: postgresql-credentials; found 'mail'"),
     ("Pod", ["eviction-pod-.*"], "found 'eviction-pod-.*'"),
     ("HorizontalPodAutoscaler", ["*.*"], "expected a regular expression, found '*.*': nothing to repeat"),
     ("Deployment", ["(a+)+$"], "expected a simple regular expression"),
