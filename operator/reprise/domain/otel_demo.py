@@ -39,7 +39,7 @@ DEPLOYMENTS = frozenset(
 SERVICES = DEPLOYMENTS - {"accounting", "fraud-detection"}
 CONFIG_MAPS = frozenset({"flagd-config", "postgresql-init", "product-catalog-product-catalog-otel-config"})
 
-# kind -> its objects. The release itself has no Secret; the one here is how its database's password is handed on.
+# kind -> its objects. The release has no Secret; the one here is how the database's password is handed on.
 OBJECTS: Mapping[str, frozenset[str]] = {
     "ConfigMap": CONFIG_MAPS,
     "Deployment": DEPLOYMENTS,
