@@ -150,8 +150,8 @@ STRESS_CPU = Mechanism(
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryParameters(Lasting):
-    """size: what each of the `workers` takes and keeps, such as 128MB; by default what the container may use
-    in all, so that something in it is killed."""
+    """workers: processes that take memory. size: what each of them takes and keeps, such as 128MB; by default
+    what the container may use in all, so that something in it is killed."""
 
     size: str | None = None
     workers: int = 1

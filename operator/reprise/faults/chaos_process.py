@@ -173,8 +173,8 @@ JVM_LATENCY = Mechanism(
 
 @dataclass(frozen=True, kw_only=True)
 class JvmStressParameters(Lasting):
-    """What the process does beside its work: cpu_count threads that calculate without end, or memory of this
-    type (heap, stack) that is taken without end. One of the two."""
+    """cpu_count: threads that calculate without end, beside the process's work. memory_type: heap or stack,
+    which is taken without end. port: where its agent listens. One of cpu_count and memory_type."""
 
     cpu_count: int | None = None
     memory_type: str | None = None

@@ -10,7 +10,6 @@ from typing import Any
 
 from reprise.faults.mechanism import Mechanism
 
-
 # What means the same wherever it is a parameter and is not explained again.
 _COMMON = {"container": "which one; the one called like the Deployment, or the only one, when not given"}
 
