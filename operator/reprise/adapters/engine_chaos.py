@@ -38,9 +38,11 @@ async def injected(kube: Kube, experiment: ObjectRef) -> str:
 
 async def released(kube: Kube, experiment: ObjectRef, made: str, now: datetime) -> str:
     """What of the experiment is still there, itself or of the kind `made`; "" when it is gone."""
-    if await kube.get(experiment) is not None:
-        await release(kube, experiment, now)
-        return f"{experiment} to be taken back"
+    found = await kube.get(experiment)
+    if found is not None:
+        # One that is not leaving was changed by somebody; its mutation has reported that.
+        await _release(kube, experiment, found, now)
+        return f"{experiment} to be taken back" if found["metadata"].get("deletionTimestamp") else ""
     if experiment.kind != _SCHEDULE:
         return ""
     left = await _children(kube, experiment, made)

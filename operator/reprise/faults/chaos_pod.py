@@ -27,8 +27,13 @@ class KillParameters(Momentary):
         return super().problems() + wrong
 
 
+def _grace(seconds: int) -> dict[str, int]:
+    """NB: Chaos Mesh writes its objects anew without fields that are 0: one that says 0 would look changed."""
+    return {"gracePeriod": seconds} if seconds else {}
+
+
 def _plan_kill(target: str, params: KillParameters, seed: int, observed: Observed) -> Injection:
-    spec = {"action": "pod-kill", "gracePeriod": params.grace_seconds}
+    spec = {"action": "pod-kill", **_grace(params.grace_seconds)}
     return inject(POD_KILL.name, "PodChaos", target, params, seed, observed, spec)
 
 
@@ -81,7 +86,7 @@ def _plan_container(target: str, params: ContainerKillParameters, seed: int, obs
     spec = {
         "action": "container-kill",
         "containerNames": [container],
-        "gracePeriod": params.grace_seconds,
+        **_grace(params.grace_seconds),
     }
     return inject(CONTAINER_KILL.name, "PodChaos", target, params, seed, observed, spec)
 

@@ -167,6 +167,10 @@ async def test_chaos_mesh_that_is_at_it_after_all_is_left_alone() -> None:
     assert found["metadata"]["finalizers"] == ["chaos-mesh/records"]
 
 
+async def test_one_that_somebody_changed_does_not_hold_up_recovery() -> None:
+    assert await engine_chaos.released(FakeKube(experiment()), ONE, "PodChaos", at(9)) == ""
+
+
 async def test_what_a_schedule_made_goes_with_it() -> None:
     kube = FakeKube(
         experiment("abcde-1", labels={"managed-by": "abcde"}),

@@ -86,7 +86,8 @@ def test_repeated_it_is_a_schedule_that_holds_the_same(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "params", "expected"),
     [
-        ("pod-chaos-pod-kill", {}, {"action": "pod-kill", "gracePeriod": 0}),
+        ("pod-chaos-pod-kill", {}, {"action": "pod-kill", "gracePeriod": None}),
+        ("pod-chaos-pod-kill", {"grace_seconds": 5}, {"action": "pod-kill", "gracePeriod": 5}),
         ("pod-chaos-pod-failure", {}, {"action": "pod-failure"}),
         ("pod-chaos-container-kill", {}, {"action": "container-kill", "containerNames": ["cart"]}),
         ("stress-chaos-cpu", {"workers": 3}, {"stressors": {"cpu": {"workers": 3, "load": 100}}}),
@@ -132,6 +133,24 @@ def test_a_peer_is_selected_as_the_target_is() -> None:
     spec = made("network-chaos-partition", peer="flagd", direction="to")["spec"]
     assert spec["direction"] == "to"
     assert spec["target"]["selector"] == {"namespaces": ["otel-demo"], "labelSelectors": {"app": "flagd"}}
+
+
+def zeros(value: Any) -> list[Any]:
+    """Values that Go calls empty, anywhere in it."""
+    match value:
+        case dict():
+            return [zero for entry in value.values() for zero in zeros(entry)]
+        case list() if value:
+            return [zero for entry in value for zero in zeros(entry)]
+        case _:
+            return [] if value else [value]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_said_that_chaos_mesh_leaves_out_when_it_writes_the_object(name: str) -> None:
+    [mutation] = inject(cases_chaos.FAULTS[name]).mutations
+    assert isinstance(mutation, Create)
+    assert zeros(mutation.manifest) == []
 
 
 def test_names_mean_nothing_and_differ_by_seed_and_namespace() -> None:
