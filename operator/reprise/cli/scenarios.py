@@ -15,7 +15,7 @@ import rich.table
 
 from reprise.adapters import scenario_files, scenario_store
 from reprise.adapters import support as support_of
-from reprise.cli import run
+from reprise.cli import generate, run
 from reprise.domain import errors
 from reprise.domain.scenario import Difficulty, Fault, Scenario
 from reprise.domain.symptoms import AlertSymptom, EventSymptom, MetricSymptom, Symptom
@@ -41,6 +41,10 @@ def scenarios() -> None:
 
     Exit codes: 0 fine, 1 problems found or no such scenario, 2 wrong usage.
     """
+
+
+scenarios.add_command(generate.generate)
+scenarios.add_command(generate.list_families)
 
 
 @scenarios.command("list")
