@@ -5,7 +5,7 @@ from typing import Any
 
 from reprise.domain import errors, paths
 from reprise.domain.mutation import SetField
-from reprise.domain.symptoms import AlertSymptom, Symptom
+from reprise.domain.symptoms import AlertSymptom, EventSymptom, Symptom
 from reprise.faults import quota, template
 from reprise.faults.mechanism import Injection, Json, Mechanism, Observed
 
@@ -173,7 +173,13 @@ def _plan_storage(target: str, params: StorageParameters, seed: int, observed: O
 
 
 def _storage_symptoms(target: str, params: StorageParameters) -> tuple[Symptom, ...]:
-    return (AlertSymptom("a pod was evicted", alert="KubePodEvicted", labels={"service_name": target}),)
+    # NB: a program that ends well when it is told to leaves its evicted pod as succeeded; no alert tells.
+    return (
+        EventSymptom("a pod is evicted", reason="Evicted", kind="Pod", name_prefix=f"{target}-"),
+        AlertSymptom(
+            "a pod was evicted", alert="KubePodEvicted", labels={"service_name": target}, required=False
+        ),
+    )
 
 
 STORAGE = Mechanism(
