@@ -43,6 +43,13 @@ FAILURES = [
     Failure("go", "dial tcp: lookup cart on 10.96.0.10:53: no such host", NAMES),
     Failure("sql", 'could not translate host name "postgresql" to address: Name or service not known', NAMES),
     Failure("grpc", "rpc error: code = Unavailable desc = DNS resolution failed for a:1", NAMES, {GRPC: 14}),
+    Failure(
+        "grpc-python",
+        "rpc error: code = Unavailable desc = errors resolving a:1: [field:hostname lookup error:address lookup "
+        "failed for a:1: Domain name not found]",
+        NAMES,
+        {GRPC: 14},
+    ),
     Failure("grpc-node", "14 UNAVAILABLE: Name resolution failed for target dns:a:1", NAMES, {GRPC: 14}),
     Failure("grpc-go", "name resolver error: produced zero addresses", NAMES, {GRPC: 14}),
     Failure(
