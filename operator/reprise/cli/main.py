@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "attach": ("reprise.cli.attach", "attach", "Get a kubeconfig for a waiting attempt."),
     "scenarios": ("reprise.cli.scenarios", "scenarios", "List, show and validate scenarios."),
     "prove": ("reprise.cli.prove", "prove", "Prove scenarios on the live cluster, one after another."),
+    "catalogue": ("reprise.cli.catalogue", "catalogue", "Print the catalogue from the results of a proof."),
     "score": ("reprise.cli.score", "score", "Score a submission against a truth file."),
     "import": (
         "reprise.cli.import_itbench",

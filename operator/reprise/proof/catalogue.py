@@ -1,0 +1,74 @@
+"""docs/catalogue.md: every scenario, and what came of it in the last full proof."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+
+from reprise.domain.proof import Proof, Verdict
+from reprise.domain.scenario import Scenario
+
+
+def markdown(scenarios: Iterable[Scenario], proofs: Mapping[str, Proof], about: str) -> str:
+    """The page. `about`: on what the proof ran, in a sentence."""
+    wanted = sorted(scenarios, key=lambda one: one.name)
+    known = [proofs[one.name] for one in wanted if one.name in proofs]
+    lines = [
+        "# Catalogue",
+        "",
+        "Made by `reprise catalogue` from the results of `reprise prove`. " + about,
+        "",
+        *_figures(wanted, known),
+        "",
+        "| scenario | title | mechanisms | difficulty | verdict | seen after | symptoms seen | quiet after |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for one in wanted:
+        lines.append(_row(one, proofs.get(one.name)))
+    reasons = [p for p in known if p.verdict is not Verdict.PROVEN]
+    if reasons:
+        lines += ["", "## Not proven here, and why", "", "| scenario | verdict | reason |", "|---|---|---|"]
+        lines += [f"| `{p.scenario}` | {p.verdict} | {_cell(p.reason)} |" for p in reasons]
+    return "\n".join(lines) + "\n"
+
+
+def _figures(wanted: Sequence[Scenario], known: Sequence[Proof]) -> list[str]:
+    counts = {v: sum(p.verdict is v for p in known) for v in Verdict}
+    unproven = len(wanted) - len(known)
+    proven = [p for p in known if p.verdict is Verdict.PROVEN]
+    drift = sum(len(p.drift) for p in known)
+    lines = [
+        "| figure | value |",
+        "|---|---|",
+        f"| scenarios | {len(wanted)}, of which {sum(one.control for one in wanted)} controls |",
+        f"| mechanisms used | {len({f.mechanism for one in wanted for f in one.faults})} |",
+        *(f"| {verdict} | {count} |" for verdict, count in counts.items()),
+        f"| not run | {unproven} |",
+        f"| drift differences over all of it | {drift} |",
+    ]
+    for label, values in (
+        (
+            "seconds from the first change to the last required symptom",
+            [p.to_symptom_seconds for p in proven],
+        ),
+        ("seconds from the first inverse to quiet without drift", [p.to_recover_seconds for p in proven]),
+        ("seconds of a whole run, its baseline included", [p.whole_seconds for p in proven]),
+    ):
+        if numbers := sorted(value for value in values if value is not None):
+            p90 = numbers[min(len(numbers) - 1, int(0.9 * len(numbers)))]
+            median = statistics.median(numbers)
+            lines.append(f"| {label} | median {median:.0f}, 90th percentile {p90:.0f}, n {len(numbers)} |")
+    return lines
+
+
+def _row(one: Scenario, result: Proof | None) -> str:
+    mechanisms = ", ".join(f"`{m}`" for m in dict.fromkeys(f.mechanism for f in one.faults)) or "control"
+    start = f"| `{one.name}` | {_cell(one.title)} | {mechanisms} | {one.difficulty.value} | "
+    if result is None:
+        return start + "not run | | | |"
+    symptom = "" if result.to_symptom_seconds is None else f"{result.to_symptom_seconds:.0f} s"
+    quiet = "" if result.to_recover_seconds is None else f"{result.to_recover_seconds:.0f} s"
+    seen = "; ".join(f"{_cell(s.symptom)} ({s.seconds:.0f} s)" for s in result.symptoms)
+    return start + f"{result.verdict} | {symptom} | {seen} | {quiet} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())[:400]
