@@ -45,8 +45,8 @@ FAILURES = [
     Failure("grpc", "rpc error: code = Unavailable desc = DNS resolution failed for a:1", NAMES, {GRPC: 14}),
     Failure(
         "grpc-python",
-        "rpc error: code = Unavailable desc = errors resolving a:1: [field:hostname lookup error:address lookup "
-        "failed for a:1: Domain name not found]",
+        "rpc error: code = Unavailable desc = errors resolving a:1: [field:hostname lookup error:address "
+        "lookup failed for a:1: Domain name not found]",
         NAMES,
         {GRPC: 14},
     ),
