@@ -247,7 +247,7 @@ async def _replace_backed_off(kube: Kube, deployment: Json) -> str:
         pod
         for pod in await pods_of(kube, deployment)
         if any(
-            ((status.get("state") or {}).get("waiting") or {}).get("reason") == "CrashLoopBackOff"
+            _backed_off(status.get("state") or {})
             for status in (pod.get("status") or {}).get("containerStatuses") or ()
         )
     ]
@@ -256,6 +256,11 @@ async def _replace_backed_off(kube: Kube, deployment: Json) -> str:
             ref = ObjectRef("v1", "Pod", pod["metadata"]["namespace"], pod["metadata"]["name"])
             await _attempt(kube.delete(ref, uid=pod["metadata"]["uid"]))
     return f"{len(stuck)} pods of {_name(deployment)} in back-off to be replaced" if stuck else ""
+
+
+def _backed_off(state: Json) -> bool:
+    """NB: for half a minute or so the kubelet only says that the container has ended."""
+    return "terminated" in state or (state.get("waiting") or {}).get("reason") == "CrashLoopBackOff"
 
 
 async def _attempt(change: Any) -> None:

@@ -202,19 +202,29 @@ async def test_recovery_lets_go_of_what_hangs() -> None:
     assert (await engine.Engine(kube).revert(planned)).settled
 
 
-async def test_pods_in_back_off_are_replaced_and_others_are_not() -> None:
-    waiting = [{"name": "cart", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]
+@pytest.mark.parametrize(
+    ("state", "replaced"),
+    [
+        ({"waiting": {"reason": "CrashLoopBackOff"}}, True),
+        ({"terminated": {"exitCode": 137}}, True),
+        ({"waiting": {"reason": "ContainerCreating"}}, False),
+        ({"running": {}}, False),
+    ],
+)
+async def test_pods_in_back_off_are_replaced_and_others_are_not(state: Json, replaced: bool) -> None:
+    statuses = [{"name": "cart", "state": state}]
     deployment = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": "cart", "namespace": "otel-demo"},
         "spec": {"selector": {"matchLabels": {"app": "cart"}}},
     }
-    kube = FakeKube(deployment, pod("cart-1", containerStatuses=waiting), pod("cart-2"))
+    kube = FakeKube(deployment, pod("cart-1", containerStatuses=statuses), pod("cart-2"))
     step = plan.ReplaceBackedOff(ObjectRef("apps/v1", "Deployment", "otel-demo", "cart"))
-    assert "1 pods" in await engine_steps.perform(kube, step)
+    assert ("1 pods" in await engine_steps.perform(kube, step)) is replaced
     assert await engine_steps.perform(kube, step) == ""
-    assert [path.rpartition("/")[2] for path in kube.objects() if "/pods/" in path] == ["cart-2"]
+    left = [path.rpartition("/")[2] for path in kube.objects() if "/pods/" in path]
+    assert left == (["cart-2"] if replaced else ["cart-1", "cart-2"])
 
 
 # -- what the cluster must have ---------------------------------------------------------------------
