@@ -25,7 +25,9 @@ _KINDS = {
     "coordination.k8s.io/v1": "Lease",
     "networking.k8s.io/v1": "Ingress NetworkPolicy",
     "policy/v1": "PodDisruptionBudget",
+    "admissionregistration.k8s.io/v1": "ValidatingAdmissionPolicy! ValidatingAdmissionPolicyBinding!",
     "rbac.authorization.k8s.io/v1": "ClusterRole! ClusterRoleBinding! Role RoleBinding",
+    "scheduling.k8s.io/v1": "PriorityClass!",
     "chaos-mesh.org/v1alpha1": "NetworkChaos PodChaos Schedule",
     "reprise.dev/v1alpha1": "AgentAttempt BenchmarkRun",
 }

@@ -4,7 +4,7 @@ Every method may be called again at any time, by another process too: what has b
 cluster.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -132,6 +132,15 @@ class Engine:
         """The application as it is now."""
         return await engine_observe.fingerprint(self._kube, namespace)
 
-    async def drift(self, namespace: str, expected: drifts.Fingerprint) -> tuple[drifts.Difference, ...]:
-        """What differs from the fingerprint, as readable lines by `str()`."""
-        return drifts.compare(expected, await self.fingerprint(namespace))
+    async def drift(
+        self, namespace: str, expected: drifts.Fingerprint, touched: Container[str] | None = None
+    ) -> tuple[drifts.Difference, ...]:
+        """What differs from the fingerprint, as readable lines by `str()`.
+
+        touched: the entities that the run changed. When given, what is outside of the namespace counts only
+        if it is one of these: the rest of the cluster is other people's.
+        """
+        found = drifts.compare(expected, await self.fingerprint(namespace))
+        if touched is None:
+            return found
+        return tuple(one for one in found if one.entity.startswith(f"{namespace}/") or one.entity in touched)

@@ -13,6 +13,7 @@ from reprise.domain import errors, observed, plan
 from reprise.domain.entities import ObjectRef
 from reprise.domain.observed import Observed
 from reprise.domain.run import Run
+from reprise.faults import registry
 from reprise.handlers import application, attempts, lease
 from reprise.handlers.runtime import AGENTS_NAMESPACE, RUN_LABEL, Runtime
 
@@ -130,10 +131,21 @@ async def _recover(
             expected = await runtime.store.load_baseline(run.ref.uid)
             if expected is None:
                 return dataclasses.replace(seen, drift=())
-            found = await runtime.engine.drift(run.spec.application.namespace, expected)
+            found = await runtime.engine.drift(
+                run.spec.application.namespace, expected, await _touched(runtime, run)
+            )
             return dataclasses.replace(seen, drift=tuple(str(item) for item in found))
         case _:
             assert_never(action)
+
+
+async def _touched(runtime: Runtime, run: Run) -> frozenset[str] | None:
+    """What the run changed; None for a run that had the whole cluster to itself."""
+    stored = await runtime.store.load_plan(run.ref.uid)
+    wanted = await runtime.scenarios.get(run.spec.scenario)
+    if stored is None or wanted is None or registry.cluster_wide(wanted):
+        return None
+    return frozenset(str(planned.ref) for planned in stored.mutations)
 
 
 def _changes(progress: engines.Progress) -> observed.Changes:

@@ -392,6 +392,20 @@ async def test_secret_values_never_enter_a_fingerprint() -> None:
     assert difference.path == "data.password"
 
 
+async def test_the_rest_of_the_cluster_is_other_peoples(kube: FakeKube) -> None:
+    engine = Engine(kube)
+    before = await engine.fingerprint(NAMESPACE)
+    for name in ("theirs", "ours"):
+        made = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}}
+        kube.store({**made, "value": 1})
+    assert {item.entity for item in await engine.drift(NAMESPACE, before)} == {
+        "PriorityClass/ours",
+        "PriorityClass/theirs",
+    }
+    (left,) = await engine.drift(NAMESPACE, before, {"PriorityClass/ours"})
+    assert left.entity == "PriorityClass/ours"
+
+
 def test_a_plan_of_another_release_is_refused() -> None:
     with pytest.raises(errors.Corrupt, match="version 1"):
         plans.from_json({"version": 1})
