@@ -96,7 +96,8 @@ def _points() -> Iterator[Point]:
     for (workload, variable), (scheme, host, port) in _ADDRESSES.items():
         shows = shop.cut(workload, host)
         values = {
-            "another port": None,
+            # NB: one above Kafka's port is the controller's.
+            "another port": "kafka:9094" if host == "kafka" else None,
             "a name that is not there": f"{scheme}{host}-service:{port}",
             "its own pod": f"{scheme}localhost:{port}",
             "an address that answers nobody": f"{scheme}{_NOWHERE}:{port}",
