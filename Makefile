@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SCENARIO ?= frontend-unreachable
 LIVE ?= tests/live
+PARALLEL ?= 2
 # The kubectl that `reprise up` builds, for machines that have none of their own.
 export PATH := $(PATH):$(or $(REPRISE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reprise)/bin
 
-.PHONY: help demo test test-fast test-live check format bench up down clean
+.PHONY: help demo prove test test-fast test-live check format bench up down clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +27,10 @@ $(STAMP): pyproject.toml
 demo: $(STAMP) ## from a bare machine to a score on the screen
 	@$(BIN)/reprise up
 	@$(BIN)/reprise run --scenario $(SCENARIO) --follow
+
+prove: $(STAMP) ## prove the whole catalogue on the live cluster (hours); goes on where it stopped
+	@$(BIN)/reprise up
+	@$(BIN)/reprise prove --parallel $(PARALLEL) --results docs/proof.jsonl
 
 test: test-fast test-live ## everything, the live tests on a real cluster included
 

@@ -1,18 +1,15 @@
-"""The main job: every scenario of the catalogue, one after another, unattended, through stock kubectl."""
+"""The main job: the first incidents, one after another, unattended, through stock kubectl."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.live import first
 from tests.live.conftest import Kubectl, state_dir, wait_finished
 
 SCENARIOS = {
-    document["name"]: document
-    for document in (
-        yaml.safe_load(path.read_text()) for path in sorted(Path("scenarios/otel-demo").glob("*.yaml"))
-    )
+    document["name"]: document for document in (yaml.safe_load(path.read_text()) for path in first.PATHS)
 }
 CONTROLS = {name for name, document in SCENARIOS.items() if not document.get("faults")}
 # The baseline agent must find the cause in at least five of the first eight incidents.

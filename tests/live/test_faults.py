@@ -8,13 +8,12 @@ import dataclasses
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from tests.live import small_shop
+from tests.live import first, small_shop
 
 from reprise.adapters import scenario_files, symptom_probe
 from reprise.adapters.engine import Engine, Progress
@@ -26,7 +25,7 @@ from reprise.domain.entities import ObjectRef
 from reprise.domain.scenario import Fault
 from reprise.domain.symptoms import EventSymptom
 
-SCENARIOS = scenario_files.load_all(Path(__file__).parents[2] / "scenarios")
+SCENARIOS = scenario_files.load_files(first.PATHS)
 INCIDENTS = {s.faults[0].mechanism: s for s in SCENARIOS.values() if not s.control}
 # The small shop has fewer pods than the real one.
 _QUOTA = INCIDENTS["resource-quota-insufficient"]

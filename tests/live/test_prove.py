@@ -1,0 +1,77 @@
+"""The lifecycle gate on a sample of the catalogue that changes from day to day, and on a scenario of one's own."""
+
+import datetime as dt
+import json
+import random
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.live.conftest import Kubectl
+from tests.live.first import FOLDER, NAMES
+
+from reprise.adapters import scenario_files
+from reprise.faults import registry
+
+Reprise = Callable[..., subprocess.CompletedProcess[str]]
+SCENARIOS = scenario_files.load_all(FOLDER)
+NARROW = sorted(n for n, s in SCENARIOS.items() if n not in NAMES and not registry.cluster_wide(s))
+WIDE = sorted(n for n, s in SCENARIOS.items() if registry.cluster_wide(s))
+TODAY = random.Random(dt.datetime.now(dt.UTC).date().toordinal())
+SAMPLE = [*TODAY.sample(NARROW, 4), TODAY.choice(WIDE)]
+
+OWN = """\
+name: my-quotes-are-gone
+title: Nobody quotes
+symptom: No shipping costs are shown.
+difficulty: easy
+application: otel-demo
+faults:
+  - mechanism: workload-scaled-to-zero
+    target: {kind: Deployment, name: quote}
+symptoms:
+  - name: nothing stands behind quote
+    alert: {name: ServiceWithoutEndpoints, labels: {service_name: quote}}
+"""
+
+
+@pytest.fixture(scope="module")
+def proofs(reprise: Reprise, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Today's sample and a scenario of one's own, side by side in two copies of the application."""
+    folder = tmp_path_factory.mktemp("proof")
+    own = folder / "my-quotes-are-gone.yaml"
+    own.write_text(OWN)
+    done = reprise(
+        "prove", *SAMPLE, "-f", str(own), "--parallel", "2", "--results", str(folder / "proof.jsonl"),
+        "-o", "json", timeout_seconds=3000,
+    )  # fmt: skip
+    print(done.stderr)
+    return {one["scenario"]: one for one in json.loads(done.stdout)}
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("scenario", [*SAMPLE, "my-quotes-are-gone"])
+def test_sample_is_proven(scenario: str, proofs: dict[str, dict[str, Any]]) -> None:
+    proof = proofs[scenario]
+    assert proof["verdict"] in ("proven", "unsupported"), proof["reason"]
+    if proof["verdict"] == "proven":
+        assert all(check["passed"] for check in proof["checks"])
+        assert proof["drift"] == []
+
+
+def test_copies_of_the_application_are_removed(proofs: dict[str, Any], kubectl: Kubectl) -> None:
+    kubectl("wait", "--for=delete", "ns/otel-demo-2", "--timeout=120s", timeout_seconds=130)
+    assert "otel-demo-2" not in kubectl("get", "ns", "-o", "name")
+
+
+def test_what_cannot_be_proven_is_said_before_anything_is_changed(reprise: Reprise, tmp_path: Path) -> None:
+    unknown = reprise("prove", "no-such-scenario")
+    assert unknown.returncode == 1
+    assert "no-such-scenario" in unknown.stderr
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(OWN.replace("my-quotes-are-gone", "wrong").replace("kind: Deployment", "kind: Service"))
+    refused = reprise("prove", "-f", str(wrong))
+    assert refused.returncode == 1
+    assert f"{wrong}:8" in refused.stderr
