@@ -21,7 +21,7 @@ class _Rule:
     expression: str
     message: str
     met: Callable[[Json], bool]
-    name: str
+    names: tuple[str, ...]
 
 
 def _every(check: Callable[[Json], bool]) -> Callable[[Json], bool]:
@@ -33,7 +33,7 @@ _RULES: Mapping[str, _Rule] = {
         "object.spec.containers.all(c, c.image.contains('@sha256:'))",
         "images must be given by digest",
         _every(lambda c: "@sha256:" in c["image"]),
-        "require-image-digest",
+        ("require-image-digest", "images-by-digest", "image-digest-policy"),
     ),
     "cpu": _Rule(
         "object.spec.containers.all(c, has(c.resources) && has(c.resources.requests) && "
@@ -45,20 +45,20 @@ _RULES: Mapping[str, _Rule] = {
                 "cpu" in ((c.get("resources") or {}).get(stated) or {}) for stated in ("requests", "limits")
             )
         ),
-        "require-cpu-requests",
+        ("require-cpu-requests", "pod-requests", "cpu-requests-policy"),
     ),
     "non-root": _Rule(
         "object.spec.containers.all(c, has(c.securityContext) && has(c.securityContext.runAsNonRoot) && "
         "c.securityContext.runAsNonRoot)",
         "containers must state that they do not run as root",
         _every(lambda c: bool((c.get("securityContext") or {}).get("runAsNonRoot"))),
-        "require-run-as-nonroot",
+        ("require-run-as-nonroot", "pods-nonroot", "nonroot-policy"),
     ),
     "owner-label": _Rule(
         "has(object.metadata.labels) && 'team' in object.metadata.labels",
         "pods must carry the label team",
         lambda pod: "team" in (pod["metadata"].get("labels") or {}),
-        "require-team-label",
+        ("require-team-label", "pod-ownership", "team-label-policy"),
     ),
 }
 
@@ -90,9 +90,7 @@ def _plan(target: str, params: PolicyParameters, seed: int, observed: Observed) 
             f"{', '.join(lacking) or 'none'}; found {demand or 'nothing'!r}"
         )
     rule = _RULES[demand]
-    name = params.name or seeded.pick(
-        rng, [rule.name, f"{rule.name}s", f"pods-{rule.name}"], observed.all(_POLICY), f"name for a {_POLICY}"
-    )
+    name = params.name or seeded.pick(rng, rule.names, observed.all(_POLICY), f"name for a {_POLICY}")
     binding_name = seeded.pick(
         rng,
         [f"{name}-{observed.namespace}", f"{name}-binding"],

@@ -57,8 +57,8 @@ def _plan_removed(target: str, params: KeyRemovedParameters, seed: int, observed
         raise errors.InvalidInput(
             f"params.renamed: expected a key that is not there, found one of: {', '.join(sorted(data))}"
         )
-    # NB: not removed altogether. Once nothing is left of what anybody put there, the API server forgets when the
-    # object was changed, and that is how readers which have read it anew are told from the others.
+    # NB: not removed altogether. Once nothing is left of what anybody put there, the API server forgets when
+    # the object was changed, and that is how readers which have read it anew are told from the others.
     changes = (SetField(("data", renamed), data[key]), SetField(("data", key), paths.ABSENT))
     return _injection(observed.ref("ConfigMap", target), changes, observed)
 

@@ -17,24 +17,27 @@ def deployment(
     resources: Json,
     image: str | None = None,
     environment: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
     replicas: int = 1,
     pod: Mapping[str, Any] | None = None,
 ) -> Json:
     """A Deployment that runs the command in the image of the Deployment `like`, or in `image`.
 
-    pod: more fields of the pod's spec.
+    command: empty for what the image runs by itself. labels: its pods', by which it selects them; by default
+    its name. pod: more fields of the pod's spec.
     """
     own = paths.get(like, template.container_path(template.container_name(like, None)))
     container: Json = {
         "name": ref.name,
         "image": image or own["image"],
         "imagePullPolicy": own.get("imagePullPolicy", "IfNotPresent"),
-        "command": list(command),
         "resources": resources,
     }
+    if command:
+        container["command"] = list(command)
     if environment:
         container["env"] = [{"name": name, "value": value} for name, value in environment.items()]
-    labels = {"app.kubernetes.io/name": ref.name}
+    labels = dict(labels or {"app.kubernetes.io/name": ref.name})
     return {
         "apiVersion": ref.api_version,
         "kind": ref.kind,

@@ -152,18 +152,49 @@ def test_autoscaler_refuses(params: dict[str, Any], extra: tuple[Json, ...], mes
 
 
 def test_one_replica_a_node_takes_every_place() -> None:
-    injection = inject(FAULTS["pod-preempted"], observed=observed(node("second")))
+    injection = inject(
+        FAULTS["pod-preempted"], observed=observed(node("second"), node("closed", unschedulable=True))
+    )
     deployment = made(injection, "Deployment")
-    assert deployment["spec"]["replicas"] == 2
+    assert deployment["spec"]["replicas"] == 3, "the control plane, too"
     pod = deployment["spec"]["template"]["spec"]
     assert pod["priorityClassName"] == made(injection, "PriorityClass")["metadata"]["name"]
+    assert pod["tolerations"] == [{"operator": "Exists"}]
     terms = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
-    labels = deployment["spec"]["selector"]["matchLabels"]
-    assert [t["labelSelector"]["matchLabels"] for t in terms] == [{"app": "cart"}, labels]
+    own = deployment["metadata"]["name"]
+    assert deployment["spec"]["selector"]["matchLabels"] == {"app": own}
+    (term,) = terms  # the scheduler wakes a pod only for one that matches all
+    (expression,) = term["labelSelector"]["matchExpressions"]
+    assert expression == {"key": "app", "operator": "In", "values": ["cart", own]}
     (container,) = pod["containers"]
-    assert container["image"] == "registry.example/demo:2.2.0-cart"
+    assert (container["image"], container["command"]) == (
+        "registry.example/demo:2.2.0-cart",
+        ["sleep", "infinity"],
+    )
     (cause,) = injection.causes
     assert (cause.ref.kind, [e.kind for e in cause.equivalents]) == ("Deployment", ["PriorityClass"])
+
+
+def test_what_preempts_runs_what_every_node_has() -> None:
+    images = [{"names": ["registry.example/pause:3", "x"]}, {}]
+    nodes = [{**node(name), "status": {"images": images}} for name in ("control-plane", "worker")]
+    pod = made(inject(FAULTS["pod-preempted"], observed=observed(*nodes)), "Deployment")["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    assert container["image"] == "registry.example/pause:3"
+    assert "command" not in container
+
+
+def test_preemption_needs_a_label_of_the_target_alone() -> None:
+    shared = shop.deployment("checkout")
+    shared["spec"]["template"]["metadata"]["labels"]["app"] = "cart"
+    with pytest.raises(errors.InvalidInput, match="a label that no other workload has, found: app"):
+        inject(FAULTS["pod-preempted"], observed=observed(shared))
+
+
+def test_preemption_needs_a_second_node() -> None:
+    closed = node("control-plane", unschedulable=True)
+    with pytest.raises(errors.Unsupported, match="two nodes that are not cordoned, found: worker"):
+        inject(FAULTS["pod-preempted"], observed=observed(closed))
 
 
 def pod_spec(**fields: Any) -> Json:
