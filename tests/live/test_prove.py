@@ -1,4 +1,4 @@
-"""The lifecycle gate on a sample of the catalogue that changes from day to day, and on a scenario of one's own."""
+"""The lifecycle gate on a sample of the catalogue that changes daily, and on a scenario of one's own."""
 
 import datetime as dt
 import json
