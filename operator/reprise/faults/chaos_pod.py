@@ -174,9 +174,8 @@ class MemoryParameters(Lasting):
 def _plan_memory(target: str, params: MemoryParameters, seed: int, observed: Observed) -> Injection:
     deployment = observed.get("Deployment", target)
     container = template.container_name(deployment, params.container)
-    size = params.size or _limit(
-        str(paths.get(deployment, (*template.container_path(container), "resources", "limits", "memory")))
-    )
+    limit = (*template.container_path(container), "resources", "limits", "memory")
+    size = params.size or _most_of(str(paths.get(deployment, limit)), params.workers)
     spec = {
         "containerNames": [container],
         "stressors": {"memory": {"workers": params.workers, "size": size}},
@@ -184,14 +183,15 @@ def _plan_memory(target: str, params: MemoryParameters, seed: int, observed: Obs
     return inject(STRESS_MEMORY.name, "StressChaos", target, params, seed, observed, spec)
 
 
-def _limit(quantity: str) -> str:
-    """A container's limit in Chaos Mesh's words."""
-    match = re.fullmatch(r"(\d+)(Ki|Mi|Gi)", quantity)
+def _most_of(limit: str, workers: int) -> str:
+    """A worker's part of 85 per cent of a container's limit."""
+    match = re.fullmatch(r"(\d+)(Ki|Mi|Gi)", limit)
     if not match:
         raise errors.InvalidInput(
             "params.size: expected a size, because the container has no memory limit in Ki, Mi or Gi to fill"
         )
-    return f"{match[1]}{match[2]}B"
+    kibibytes = int(match[1]) * {"Ki": 1, "Mi": 1024, "Gi": 1024**2}[match[2]]
+    return f"{kibibytes * 85 // 100 // workers}KB"
 
 
 def _memory_symptoms(target: str, params: MemoryParameters) -> tuple[Symptom, ...]:

@@ -91,7 +91,12 @@ def test_repeated_it_is_a_schedule_that_holds_the_same(name: str) -> None:
         ("pod-chaos-pod-failure", {}, {"action": "pod-failure"}),
         ("pod-chaos-container-kill", {}, {"action": "container-kill", "containerNames": ["cart"]}),
         ("stress-chaos-cpu", {"workers": 3}, {"stressors": {"cpu": {"workers": 3, "load": 100}}}),
-        ("stress-chaos-memory", {}, {"stressors": {"memory": {"workers": 1, "size": "300MiB"}}}),
+        ("stress-chaos-memory", {}, {"stressors": {"memory": {"workers": 1, "size": "261120KB"}}}),
+        (
+            "stress-chaos-memory",
+            {"workers": 2},
+            {"stressors": {"memory": {"workers": 2, "size": "130560KB"}}},
+        ),
         ("stress-chaos-memory", {"size": "64MB"}, {"stressors": {"memory": {"workers": 1, "size": "64MB"}}}),
         ("time-chaos-skew", {"offset": "10m"}, {"timeOffset": "10m", "clockIds": ["CLOCK_REALTIME"]}),
         ("network-chaos-partition", {}, {"action": "partition", "direction": "both"}),
