@@ -5,11 +5,19 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from reprise.domain import errors
-from reprise.faults.families import chaos, cluster, objects, shop, template
+from reprise.faults.families import chaos, cluster, flags, objects, servers, shop, template
 from reprise.faults.families.family import Family, Point
 
 FAMILIES: Mapping[str, Family] = {
-    one.mechanism: one for one in (*template.FAMILIES, *objects.FAMILIES, *chaos.FAMILIES, *cluster.FAMILIES)
+    one.mechanism: one
+    for one in (
+        *template.FAMILIES,
+        *objects.FAMILIES,
+        *flags.FAMILIES,
+        *servers.FAMILIES,
+        *chaos.FAMILIES,
+        *cluster.FAMILIES,
+    )
 }
 
 

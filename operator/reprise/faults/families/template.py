@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from reprise.domain.symptoms import EventSymptom
 from reprise.faults.families import shop
 from reprise.faults.families.environment import ENVIRONMENT
 from reprise.faults.families.family import Family, Point, family
@@ -75,7 +76,8 @@ _CPU = {"kafka": "50m"}
 
 
 def _memory() -> Iterator[Point]:
-    for workload in shop.WORKLOADS:
+    # An empty Valkey does with less memory than a container can be made with.
+    for workload in _without("valkey-cart"):
         params = {"memory": _MEMORY[workload]} if workload in _MEMORY else {}
         yield from points("KubePodCrashLooping", [workload], (("memory", params),))
 
@@ -94,8 +96,11 @@ def _apart() -> Iterator[Point]:
 
 
 def _storage() -> Iterator[Point]:
-    for workload, limit in (("postgresql", "8Mi"), ("flagd", "8Ki")):
-        yield from points("KubePodEvicted", [workload], (("", {"limit": limit}),))
+    for workload, limit in (("postgresql", "8Mi"), ("kafka", "64Ki")):
+        # NB: whoever ends well when it is told to leaves no failed pod, and no alert.
+        evicted = EventSymptom(f"pods of {workload} are evicted", "Evicted", "Pod", f"{workload}-")
+        shows = (evicted, shop.alert("KubePodEvicted", workload, required=False), *shop.feels(workload))
+        yield Point("Deployment", workload, workload, shop.NOTICE[workload], shows, {"limit": limit})
 
 
 def _resolving() -> Iterator[Point]:
