@@ -28,7 +28,7 @@ class KillParameters(Momentary):
 
 
 def _grace(seconds: int) -> dict[str, int]:
-    """NB: Chaos Mesh writes its objects anew without fields that are 0: one that says 0 would look changed."""
+    """NB: Chaos Mesh writes its objects anew without fields that are 0; saying 0 would look like a change."""
     return {"gracePeriod": seconds} if seconds else {}
 
 
