@@ -23,7 +23,7 @@ from reprise.domain.mutation import (
     SetField,
 )
 from reprise.faults import registry, seeded, service
-from reprise.faults.mechanism import Injection, Observed
+from reprise.faults.mechanism import API_VERSIONS, CLUSTER_API_VERSIONS, Injection, Observed
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ async def plan(kube: Kube, wanted: scenarios.Scenario, namespace: str, seed: int
     """See Engine.plan."""
     await preflight.check(kube, registry.requirements(wanted))
     observed = await engine_observe.observe(kube, namespace)
+    check_equivalents(wanted, observed)
     faults, decoys = inject(wanted, seed, observed)
     everything = [*faults, *decoys]
     mutations = _merged(mutation for one in everything for mutation in one.injection.mutations)
@@ -66,6 +67,27 @@ async def plan(kube: Kube, wanted: scenarios.Scenario, namespace: str, seed: int
         decoys=tuple(dict.fromkeys(m.ref for one in decoys for m in one.injection.mutations)),
         noise=tuple(noise),
     )
+
+
+def check_equivalents(wanted: scenarios.Scenario, observed: Observed) -> None:
+    """Raises InvalidInput for every declared equivalent that names nothing: it could never be named rightly.
+
+    Of kinds that are not looked at, and of what comes and goes by itself, nothing is said.
+    """
+    problems = []
+    for index, fault in enumerate(wanted.faults):
+        for text in fault.equivalents:
+            entity = scenarios.entity(text, observed.namespace)
+            known = observed.all(entity.kind)
+            ours = entity.namespace in ("", observed.namespace)
+            stays = entity.kind in {*API_VERSIONS, *CLUSTER_API_VERSIONS} - {"Pod", "ReplicaSet"}
+            if ours and stays and entity.name not in known:
+                there = ", ".join(sorted(known)) or "none"
+                problems.append(
+                    f"faults[{index}].equivalents: expected {entity} to exist, found only: {there}"
+                )
+    if problems:
+        raise errors.InvalidInput(problems)
 
 
 def _truth(faults: Iterable[Planned], namespace: str) -> truths.Truth:

@@ -2,6 +2,7 @@
 
 from reprise.adapters.kube import Json, Kube, ref_of
 from reprise.domain import drift, errors, mutating
+from reprise.domain.entities import ObjectRef
 from reprise.domain.mutation import PlannedMutation
 
 # Whoever reads managedFields sees the name that an edit by hand leaves.
@@ -58,10 +59,21 @@ async def bring(kube: Kube, planned: PlannedMutation, *, back: bool) -> tuple[mu
                     await kube.delete(planned.ref, uid=uid)
             wrote = True
         except (errors.Conflict, errors.NotFound):
+            if await _homeless(kube, planned):
+                reason = f"{planned.ref}: expected its namespace to be there, found none; nothing to write to"
+                return mutating.Done(reason), wrote
             continue  # somebody was faster: read again and decide anew
     raise errors.Conflict(
         f"{planned.ref}: expected to write it within {_TRIES} tries, found it changed each time"
     )
+
+
+async def _homeless(kube: Kube, planned: PlannedMutation) -> bool:
+    """Whether the object's namespace has been deleted meanwhile, or is about to be."""
+    if not planned.ref.namespace:
+        return False
+    namespace = await kube.get(ObjectRef("v1", "Namespace", "", planned.ref.namespace))
+    return namespace is None or "deletionTimestamp" in namespace["metadata"]
 
 
 def _query(dry_run: bool) -> list[tuple[str, str]]:

@@ -8,11 +8,13 @@ import pytest
 from tests.fakes.kube import FakeKube
 from tests.unit.faults import shop
 
+from reprise.adapters import engine_write
 from reprise.adapters.engine import Engine
 from reprise.domain import errors, mutating
 from reprise.domain import plan as plans
 from reprise.domain import truth as truths
-from reprise.domain.entities import EntityId
+from reprise.domain.entities import EntityId, ObjectRef
+from reprise.domain.mutation import BeforeDelete, Delete, PlannedMutation
 from reprise.domain.scenario import Difficulty, Fault, Noise, Scenario, TruthPolicy
 
 NAMESPACE = shop.NAMESPACE
@@ -312,11 +314,17 @@ async def test_refused_pods_are_asked_for_again(kube: FakeKube) -> None:
 
 
 async def test_equivalents(kube: FakeKube) -> None:
-    fault = dataclasses.replace(SELECTOR, equivalents=("Endpoints/cart", "Node/worker", "other/Pod/x"))
+    fault = dataclasses.replace(
+        SELECTOR, equivalents=("Endpoints/cart", "Namespace/otel-demo", "other/Pod/x")
+    )
     plan = await Engine(kube).plan(scenario(fault), NAMESPACE, 1)
     (cause,) = plan.truth.root_causes
     assert cause.entity == EntityId(NAMESPACE, "Service", "cart")
-    assert [str(e) for e in cause.equivalents] == ["otel-demo/Endpoints/cart", "Node/worker", "other/Pod/x"]
+    assert [str(e) for e in cause.equivalents] == [
+        "otel-demo/Endpoints/cart",
+        "Namespace/otel-demo",
+        "other/Pod/x",
+    ]
 
 
 async def test_owned_objects_only_where_the_policy_says_so(kube: FakeKube) -> None:
@@ -390,6 +398,34 @@ async def test_secret_values_never_enter_a_fingerprint() -> None:
     kube.store(changed)
     (difference,) = await Engine(kube).drift(NAMESPACE, fingerprint)
     assert difference.path == "data.password"
+
+
+async def test_a_truth_that_names_nothing_is_refused(kube: FakeKube) -> None:
+    named = dataclasses.replace(SELECTOR, equivalents=("Service/cart", "Deployment/no-such"))
+    with pytest.raises(errors.InvalidInput, match=r"otel-demo/Deployment/no-such to exist, found only: cart"):
+        await Engine(kube).plan(scenario(named), NAMESPACE, 1)
+
+
+@pytest.mark.parametrize("leaving", [True, False])
+async def test_a_namespace_that_was_deleted_meanwhile_is_said(kube: FakeKube, leaving: bool) -> None:
+    ref = ObjectRef("v1", "Service", NAMESPACE, "cart")
+    gone = PlannedMutation(Delete(ref), BeforeDelete("old", found(kube, "Service", "cart")))
+    await kube.delete(ref)
+    if leaving:
+        meta = {"name": NAMESPACE, "deletionTimestamp": "2026-01-01T00:00:00Z"}
+        kube.store({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+    else:
+        await kube.delete(ObjectRef("v1", "Namespace", "", NAMESPACE))
+
+    def refuse(method: str, path: str) -> None:
+        if method == "POST":
+            raise errors.NotFound('namespaces "otel-demo" not found')
+
+    kube.before = refuse
+    move, wrote = await engine_write.bring(kube, gone, back=True)
+    assert isinstance(move, mutating.Done)
+    assert "expected its namespace to be there" in move.conflict
+    assert not wrote
 
 
 async def test_the_rest_of_the_cluster_is_other_peoples(kube: FakeKube) -> None:

@@ -120,7 +120,8 @@ def flags(text: str = FLAGS) -> Json:
 
 def manifests() -> list[Json]:
     """Four Deployments with a ReplicaSet and a pod each, their Services, the flags: 1200Mi of limits."""
-    out: list[Json] = [flags(), service("valkey-cart", 6379, "valkey-cart")]
+    home: Json = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "uid": "home"}}
+    out: list[Json] = [home, flags(), service("valkey-cart", 6379, "valkey-cart")]
     for name in ("cart", "checkout", "frontend", "flagd"):
         one = deployment(name)
         own = replica_set(one)
