@@ -115,5 +115,5 @@ def _flags() -> Iterator[Point]:
 
 
 FAMILIES: tuple[Family, ...] = (
-    family("feature-flag", "a flag", "medium", "feature-flag", _flags(), expected_seconds=120),
+    family("feature-flag", "a flag", "medium", "feature-flag", _flags(), expected_seconds=180),
 )
