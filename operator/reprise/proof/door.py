@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import re
 import tempfile
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -44,7 +45,11 @@ async def kinds(door: Kube) -> dict[str, tuple[str, bool]]:
 
 
 async def unreachable(door: Kube, namespace: str, entities: Iterable[EntityId]) -> tuple[str, ...]:
-    """Those entities that an agent cannot come upon. A Secret is reachable where a workload names it."""
+    """Those entities that an agent cannot come upon.
+
+    A Secret is reachable where a workload names it, and so is a Service that was deleted: its callers hold
+    its name.
+    """
     known = await kinds(door)
     named: set[str] | None = None
     out = []
@@ -55,6 +60,8 @@ async def unreachable(door: Kube, namespace: str, entities: Iterable[EntityId]) 
         elif entity.kind in known:
             ref = ObjectRef(known[entity.kind][0], entity.kind, entity.namespace, entity.name)
             there = await door.get(ref) is not None
+            if not there and entity.kind == "Service":
+                there = entity.namespace == namespace and entity.name in await _hosts(door, namespace)
         else:
             there = False
         if not there:
@@ -81,6 +88,18 @@ async def _secrets(door: Kube, namespace: str) -> set[str]:
     for deployment in await door.list_objects("apps/v1", "Deployment", namespace):
         walk(deployment["spec"]["template"]["spec"])
     return names
+
+
+async def _hosts(door: Kube, namespace: str) -> set[str]:
+    """Words in which pod templates may name whom they call: of variables, commands and arguments."""
+    words: set[str] = set()
+    for deployment in await door.list_objects("apps/v1", "Deployment", namespace):
+        spec = deployment["spec"]["template"]["spec"]
+        for container in (*spec["containers"], *(spec.get("initContainers") or ())):
+            texts = [entry.get("value") or "" for entry in container.get("env") or ()]
+            texts += [*(container.get("command") or ()), *(container.get("args") or ())]
+            words |= {word for text in texts for word in re.split(r"[^a-z0-9-]+", text)}
+    return words
 
 
 async def everything(door: Kube, namespace: str) -> list[EntityId]:
