@@ -1,12 +1,11 @@
 """Builds programs from the pinned Go modules below `images/go`. Checksums are verified by their go.sum."""
 
-import json
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from reprise.cluster import keys
+from reprise.cluster import goobjects, keys
 from reprise.cluster.progress import Progress
 from reprise.cluster.store import Store
 from reprise.cluster.tools import Tools
@@ -85,10 +84,10 @@ class GoModule:
 
     def key(self) -> str:
         """Changes with the pins, the sources in the folder, the flags and the compiler."""
-        cgo = f"cgo={self._cgo()}"
-        return keys.of(
-            keys.of_tree(self.folder), *self.flags(), self.toolchain.version, cgo, self.architecture
-        )
+        parts = [*self.flags(), self.toolchain.version, f"cgo={self._cgo()}", self.architecture]
+        if self.name in goobjects.EMBEDDED:
+            parts.append(repr(goobjects.EMBEDDED[self.name]))
+        return keys.of(keys.of_tree(self.folder), *parts)
 
     def _cgo(self) -> str:
         return "1" if self.name in _CALLS_C else "0"
@@ -104,11 +103,13 @@ class GoModule:
         """The folder with the programs. The compiler's own cache lets an interrupted build go on."""
 
         def make(out: Path) -> None:
-            self._go(tools).run(
-                ["go", "build", *self.flags(), "-o", f"{out}{os.sep}", *self.packages()],
-                log=f"go-{self.name}",
-                cwd=self.folder,
-            )
+            go = self._go(tools)
+            with goobjects.completed(self.name, self.folder, go) as more:
+                go.run(
+                    ["go", "build", *more, *self.flags(), "-o", f"{out}{os.sep}", *self.packages()],
+                    log=f"go-{self.name}",
+                    cwd=self.folder,
+                )
 
         return store.ensure("go", self.name, self.key(), make)
 
@@ -123,10 +124,7 @@ class GoModule:
 
     def source(self, dependency: str, tools: Tools) -> Path:
         """Where the sources of a module lie that this one requires, downloaded and verified if need be."""
-        found = self._go(tools).run(
-            ["go", "mod", "download", "-json", dependency], log=f"go-{self.name}", cwd=self.folder
-        )
-        return Path(json.loads(found.stdout)["Dir"])
+        return goobjects.source(dependency, self.folder, self.name, self._go(tools))
 
     def ensure_visibly(self, store: Store, tools: Tools, progress: Progress) -> Path:
         """`ensure` as a step of its own when there is something to compile."""
