@@ -48,7 +48,7 @@ async def perform(kube: Kube, step: Step) -> str:
         case WaitPodsMade():
             return await _made(kube, deployment, 1)
         case RecyclePods():
-            return await _recycle(kube, deployment, step.after)
+            return await _recycle(kube, deployment, step.after, step.one_by_one)
         case RemovePods():
             return await _remove(kube, deployment)
         case ReplacePods():
@@ -167,7 +167,7 @@ async def _made(kube: Kube, deployment: Json, wanted: int) -> str:
     return "" if made >= wanted else f"{wanted - made} new pods of {_name(deployment)} to be made"
 
 
-async def _recycle(kube: Kube, deployment: Json, after: ObjectRef) -> str:
+async def _recycle(kube: Kube, deployment: Json, after: ObjectRef, one_by_one: bool) -> str:
     cause = await kube.get(after)
     if cause is None:
         return ""
@@ -179,7 +179,12 @@ async def _recycle(kube: Kube, deployment: Json, after: ObjectRef) -> str:
         for pod in await pods_of(kube, deployment)
         if _time(pod["metadata"]["creationTimestamp"]) <= changed
     ]
-    await _delete_pods(kube, stale)
+    if not one_by_one:
+        await _delete_pods(kube, stale)
+    elif not unavailable(deployment):
+        # NB: what is available was read before the pods were: a pod on its way out is the last look's.
+        leaving = [pod for pod in stale if pod["metadata"].get("deletionTimestamp")]
+        await _delete_pods(kube, [] if leaving else stale[:1])
     return f"{len(stale)} pods of {_name(deployment)} to be replaced" if stale else ""
 
 

@@ -36,10 +36,14 @@ class WaitPodsMade:
 
 @dataclass(frozen=True)
 class RecyclePods:
-    """Every pod of the Deployment is younger than the last change of the object `after`."""
+    """Every pod of the Deployment is younger than the last change of the object `after`.
+
+    one_by_one: each goes only while all replicas are available; not where new pods are refused.
+    """
 
     deployment: ObjectRef
     after: ObjectRef
+    one_by_one: bool = False
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,8 @@ def _plan(target: str, params: CorefileParameters, seed: int, observed: Observed
             resolver = params.resolver or rng.choice(_RESOLVERS)
             ended = corefile if corefile.endswith("\n") else corefile + "\n"
             text = f"{ended}{name}:53 {{\n    errors\n    forward . {resolver}\n}}\n"
-    steps = (RecyclePods(servers, after=ref), WaitAvailable(servers))
+    # Everybody's names are served all the while: only this one is to be missed.
+    steps = (RecyclePods(servers, after=ref, one_by_one=True), WaitAvailable(servers))
     return Injection(
         mutations=(Patch(ref, (SetField(("data", _KEY), text),)),),
         causes=(Cause(ref),),

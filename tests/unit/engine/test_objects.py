@@ -5,7 +5,7 @@ from typing import Any
 from tests.fakes.kube import FakeKube
 from tests.unit.engine.test_engine import NAMESPACE, found, scenario, stored
 from tests.unit.faults import shop
-from tests.unit.faults.cases_objects import node
+from tests.unit.faults.cases_objects import COREFILE, config_map, node
 
 from reprise.adapters.engine import Engine
 from reprise.domain.scenario import Fault
@@ -42,6 +42,57 @@ async def test_a_pod_that_is_let_in_late_goes_like_the_others() -> None:
     kube.store(shop.pod(shop.deployment("cart"), "late"))
     assert not (await engine.apply(plan)).settled
     assert carts(kube) == []
+    assert (await engine.apply(plan)).settled
+
+
+DNS = Fault("coredns-misconfigured", "Service", "cart")
+
+
+def coredns() -> list[dict[str, Any]]:
+    """CoreDNS with two replicas; its pods are put into kube-system."""
+    labels = {"k8s-app": "kube-dns"}
+    servers = shop.deployment("coredns", replicas=2)
+    servers["metadata"]["namespace"] = "kube-system"
+    servers["spec"]["selector"] = {"matchLabels": labels}
+    servers["spec"]["template"]["metadata"]["labels"] = labels
+    pods = [shop.pod(servers, suffix) for suffix in ("1", "2")]
+    for pod in pods:
+        pod["metadata"]["namespace"] = "kube-system"
+    return [servers, config_map("coredns", {"Corefile": COREFILE}, "kube-system"), *pods]
+
+
+async def test_name_servers_are_replaced_one_by_one() -> None:
+    kube = world(*coredns())
+    engine = Engine(kube)
+
+    def servers() -> list[str]:
+        return sorted(
+            item["metadata"]["name"]
+            for item in kube.objects().values()
+            if item["kind"] == "Pod" and item["metadata"]["namespace"] == "kube-system"
+        )
+
+    def available(count: int) -> None:
+        deployment = found(kube, "Deployment", "coredns", "kube-system")
+        status = {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": count}
+        kube.store({**deployment, "status": status})
+
+    available(2)
+    plan = stored(await engine.plan(scenario(DNS), NAMESPACE, 1))
+    await engine.apply(plan)  # the change
+    kube.advance(5)
+    await engine.apply(plan)
+    assert servers() == ["coredns-2"]
+    new = shop.pod(found(kube, "Deployment", "coredns", "kube-system"), "3")
+    new["metadata"]["namespace"] = "kube-system"
+    kube.store(new)
+    available(1)
+    await engine.apply(plan)
+    assert servers() == ["coredns-2", "coredns-3"], "the other one stays until the new one serves"
+    available(2)
+    await engine.apply(plan)
+    assert servers() == ["coredns-3"]
+    kube.store({**new, "metadata": {**new["metadata"], "name": "coredns-4", "uid": "4"}})
     assert (await engine.apply(plan)).settled
 
 
