@@ -80,6 +80,7 @@ WORKING_SET = f"container_memory_working_set_bytes{{{CONTAINER}}}"
 MEMORY_LIMIT = f'kube_pod_container_resource_limits{{{CONTAINER},resource="memory"}}'
 OOM = f'kube_pod_container_status_last_terminated_reason{{{CONTAINER},reason="OOMKilled"}}'
 RESTARTS = f"kube_pod_container_status_restarts_total{{{CONTAINER}}}"
+INIT_RESTARTS = f"kube_pod_init_container_status_restarts_total{{{CONTAINER}}}"
 CPU = f"container_cpu_usage_seconds_total{{{CONTAINER}}}"
 
 CASES = [
@@ -221,6 +222,8 @@ CASES = [
         "KubeContainerOomKilled",
     ),
     case("killed for want of memory long ago", {OOM: ALWAYS, RESTARTS: f"1x{STEPS}"}),
+    case("an init container that keeps ending", {INIT_RESTARTS: rises(0, 1 / 6)}, "KubePodCrashLooping"),
+    case("an init container that ended once", {INIT_RESTARTS: changes(0, 1)}),
     case("throttled", {THROTTLED: rises(20), PERIODS: rises(50)}, "CpuThrottlingHigh"),
     case("throttled now and then", {THROTTLED: rises(5), PERIODS: rises(50)}),
     case("throttled while it hardly runs", {THROTTLED: rises(2), PERIODS: rises(2)}),
@@ -484,7 +487,6 @@ def test_every_alert_has_a_case_or_is_proven_live() -> None:
     """Those without one here are as old as the live test that makes them fire."""
     live = {
         "HighRequestLatency",
-        "KubePodCrashLooping",
         "KubeContainerWaiting",
         "KubeDeploymentReplicasMismatch",
         "KubeDeploymentRolloutStuck",
