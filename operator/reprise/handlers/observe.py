@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import logging
 
+from reprise.adapters import preflight
 from reprise.adapters.kube import Json
 from reprise.domain import errors, observed
 from reprise.domain.observed import Observed
@@ -62,7 +63,11 @@ async def _pending(runtime: Runtime, run: Run) -> Observed:
     wanted = await runtime.scenarios.get(run.spec.scenario)
     if wanted is None:
         return Observed(scenario_known=False, scenarios=await runtime.scenarios.names())
-    return Observed(scenario_known=True, ahead=lease.ahead(run, runs, await _cluster_wide(runtime, runs)))
+    ahead = lease.ahead(run, runs, await _cluster_wide(runtime, runs))
+    if not ahead:
+        # What the cluster lacks is said before anything is deployed.
+        await preflight.check(runtime.kube, registry.requirements(wanted))
+    return Observed(scenario_known=True, ahead=ahead)
 
 
 async def _cluster_wide(runtime: Runtime, runs: list[Json]) -> frozenset[str]:

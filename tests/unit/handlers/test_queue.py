@@ -7,6 +7,7 @@ import pytest
 from tests.unit.handlers import world
 
 from reprise.adapters.wire import benchmark_run, model
+from reprise.domain.entities import ObjectRef
 from reprise.domain.run import Run
 from reprise.handlers import application, lease
 
@@ -112,3 +113,16 @@ async def test_a_name_of_the_products_own_is_refused(tmp_path: Any) -> None:
     text = "name: control\ntitle: t\nsymptom: s\ndifficulty: hard\napplication: otel-demo\nfaults: []\n"
     with pytest.raises(Exception, match="expected a name that the product has not, found 'control'"):
         await store.save(text, tmp_path / "control.yaml")  # type: ignore[attr-defined]
+
+
+async def test_what_the_cluster_lacks_is_said_before_anything_is_deployed() -> None:
+    there = world.World()
+    (enforcer,) = there.of_kind("Pod", "kube-system")
+    await there.delete(ObjectRef("v1", "Pod", "kube-system", enforcer["metadata"]["name"]))
+    runtime = world.operator(there)
+    there.apply_run("two-faults")
+    await world.live(there, runtime)
+    status = there.run().status
+    assert (status.phase, status.reason) == ("Invalid", "Unsupported")
+    assert "enforces NetworkPolicy" in status.message
+    assert [start.phase for start in status.phases] == ["Pending", "Invalid"]
