@@ -256,10 +256,7 @@ async def _replace_backed_off(kube: Kube, deployment: Json) -> str:
             for status in (pod.get("status") or {}).get("containerStatuses") or ()
         )
     ]
-    for pod in stuck:
-        if not pod["metadata"].get("deletionTimestamp"):
-            ref = ObjectRef("v1", "Pod", pod["metadata"]["namespace"], pod["metadata"]["name"])
-            await _attempt(kube.delete(ref, uid=pod["metadata"]["uid"]))
+    await _delete_pods(kube, stuck)
     return f"{len(stuck)} pods of {_name(deployment)} in back-off to be replaced" if stuck else ""
 
 
