@@ -20,6 +20,7 @@ from reprise.proof import door
 RUNS_NAMESPACE = "default"
 _WATCH_SECONDS = 60
 _PREFIX = "prove-"
+_DOOR_TRIES = 20
 # What an alert says about requests: where it hurts, and not what is wrong.
 _SERVICE_LABEL = 'service_name="'
 
@@ -155,6 +156,7 @@ class Driver:
         visible: list[EntityId] = []
         for name, answer in zip(names, proof.answers(scenario.control), strict=True):
             async with door.open_door(self.kube, run.ref.namespace, name) as through:
+                await _answers(through)
                 match answer:
                     case proof.Answer.REFERENCE:
                         missing = await door.unreachable(through, namespace, right)
@@ -208,6 +210,17 @@ class Driver:
             raise errors.Conflict(
                 f"{ref.namespace}/{ref.name} of an earlier proof does not go; see its status"
             )
+
+
+async def _answers(through: Kube) -> None:
+    """Wait until the door answers: it may be away for a moment, as on any busy machine. Raises Unreachable."""
+    for _ in range(_DOOR_TRIES - 1):
+        try:
+            await through.request("GET", "/api")
+            return
+        except errors.Unreachable:
+            await asyncio.sleep(1)
+    await through.request("GET", "/api")
 
 
 def _services(run: Run) -> list[str]:
