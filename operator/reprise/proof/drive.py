@@ -213,7 +213,7 @@ class Driver:
 
 
 async def _answers(through: Kube) -> None:
-    """Wait until the door answers: it may be away for a moment, as on any busy machine. Raises Unreachable."""
+    """Wait until the door answers: on a busy machine it may be away for a moment. Raises Unreachable."""
     for _ in range(_DOOR_TRIES - 1):
         try:
             await through.request("GET", "/api")
