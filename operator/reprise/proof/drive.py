@@ -20,7 +20,8 @@ from reprise.proof import door
 RUNS_NAMESPACE = "default"
 _WATCH_SECONDS = 60
 _PREFIX = "prove-"
-_DOOR_TRIES = 20
+# NB: a kube-proxy whose update of nftables failed takes half a minute until it makes them anew.
+_DOOR_TRIES = 90
 # What an alert says about requests: where it hurts, and not what is wrong.
 _SERVICE_LABEL = 'service_name="'
 
