@@ -404,7 +404,7 @@ def test_surge_is_bounded_and_may_list_pods_only() -> None:
     assert container["resources"]["limits"]["cpu"] == "400m"
     compile(container["command"][-1], "client", "exec")
     assert container["command"][-1] == surge._CLIENT
-    with pytest.raises(errors.InvalidInput, match=r"1 to 100, found 500.*1 to 4, found 9"):
+    with pytest.raises(errors.InvalidInput, match=r"1 to 200, found 500.*1 to 4, found 9"):
         inject(with_params("api-server-request-surge", requests_per_second=500, replicas=9))
 
 
