@@ -6,6 +6,7 @@ from reprise.domain.entities import ObjectRef
 
 FIRST = "otel-demo"
 _SYSTEM = "reprise-system"
+_REMOVAL_SECONDS = 240
 
 
 def names(count: int) -> tuple[str, ...]:
@@ -14,12 +15,35 @@ def names(count: int) -> tuple[str, ...]:
 
 
 async def ensure(kube: Kube, namespace: str) -> None:
-    """The namespace, and the operator's rights in it. The operator itself deploys the application there."""
+    """The namespace, and the operator's rights in it. The operator itself deploys the application there.
+
+    One that an earlier proof removes is waited for. Raises Conflict when it does not go.
+    """
+    await _gone(kube, namespace)
     for manifest in (_namespace(namespace), _binding(namespace)):
         try:
             await kube.create(manifest)
         except errors.Conflict:
             continue  # it is there
+
+
+async def _gone(kube: Kube, namespace: str) -> None:
+    """Return when no namespace of this name is on its way out."""
+    ref = ObjectRef("v1", "Namespace", "", namespace)
+
+    async def leaving() -> bool:
+        return "deletionTimestamp" in ((await kube.get(ref)) or {"metadata": {}})["metadata"]
+
+    if not await leaving():
+        return
+    selector = f"metadata.name={namespace}"
+    async for kind, _ in kube.watch(
+        "v1", "Namespace", field_selector=selector, timeout_seconds=_REMOVAL_SECONDS
+    ):
+        if kind == "DELETED":
+            return
+    if await leaving():
+        raise errors.Conflict(f"Namespace/{namespace} is being deleted and does not go; see its conditions")
 
 
 async def remove(kube: Kube, namespace: str) -> None:
