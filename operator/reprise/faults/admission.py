@@ -8,7 +8,7 @@ from reprise.domain.entities import ObjectRef
 from reprise.domain.mutation import Create
 from reprise.domain.plan import RemovePods, RetryCreation, WaitAvailable
 from reprise.domain.symptoms import AlertSymptom, Symptom
-from reprise.faults import seeded, template
+from reprise.faults import created, seeded, template
 from reprise.faults.mechanism import CLUSTER_API_VERSIONS, Cause, Injection, Json, Mechanism, Observed
 
 _POLICY, _BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
@@ -111,9 +111,7 @@ def _plan(target: str, params: PolicyParameters, seed: int, observed: Observed) 
 def _policy(ref: ObjectRef, rule: _Rule) -> Json:
     pods = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
     return {
-        "apiVersion": ref.api_version,
-        "kind": ref.kind,
-        "metadata": {"name": ref.name},
+        **created.head(ref),
         "spec": {
             "failurePolicy": "Fail",
             "matchConstraints": {"resourceRules": [pods]},
@@ -125,9 +123,7 @@ def _policy(ref: ObjectRef, rule: _Rule) -> Json:
 def _binding(ref: ObjectRef, policy: ObjectRef, namespace: str) -> Json:
     only = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
     return {
-        "apiVersion": ref.api_version,
-        "kind": ref.kind,
-        "metadata": {"name": ref.name},
+        **created.head(ref),
         "spec": {
             "policyName": policy.name,
             "validationActions": ["Deny"],

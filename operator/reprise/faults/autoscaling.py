@@ -6,7 +6,7 @@ from reprise.domain import errors
 from reprise.domain.mutation import Create
 from reprise.domain.plan import RestoreReplicas, WaitAvailable
 from reprise.domain.symptoms import AlertSymptom, Symptom
-from reprise.faults import template
+from reprise.faults import created, template
 from reprise.faults.mechanism import Cause, Injection, Json, Mechanism, Observed, Requirement
 
 _RESOURCES = ("cpu", "memory")
@@ -66,9 +66,7 @@ def _plan(target: str, params: AutoscalerParameters, seed: int, observed: Observ
     name = params.name or (target if target not in taken else f"{target}-hpa")
     ref = observed.ref("HorizontalPodAutoscaler", name)
     manifest: Json = {
-        "apiVersion": ref.api_version,
-        "kind": ref.kind,
-        "metadata": {"name": name, "namespace": ref.namespace},
+        **created.head(ref),
         "spec": {
             "scaleTargetRef": {"apiVersion": workload.api_version, "kind": "Deployment", "name": target},
             "minReplicas": replicas,

@@ -5,26 +5,12 @@ from dataclasses import dataclass
 
 from reprise.domain import errors, paths
 from reprise.domain.mutation import SetField
-from reprise.domain.symptoms import AlertSymptom, Symptom
+from reprise.domain.symptoms import Symptom
 from reprise.faults import seeded, template
 from reprise.faults.mechanism import Injection, Json, Mechanism, Observed
 
 _ARCHITECTURES = ("amd64", "arm", "arm64", "loong64", "ppc64le", "riscv64", "s390x")
 _NODE_ARCHITECTURE = "kubernetes.io/arch"
-
-
-def _crash_symptoms(target: str) -> tuple[Symptom, ...]:
-    return (
-        AlertSymptom(
-            "a container keeps ending", alert="KubePodCrashLooping", labels={"service_name": target}
-        ),
-        AlertSymptom(
-            "replicas are missing",
-            alert="KubeDeploymentReplicasMismatch",
-            labels={"deployment": target},
-            required=False,
-        ),
-    )
 
 
 # -- container-command-invalid ----------------------------------------------------------------------
@@ -66,7 +52,7 @@ def _plan_command(target: str, params: CommandParameters, seed: int, observed: O
 
 
 def _command_symptoms(target: str, params: CommandParameters) -> tuple[Symptom, ...]:
-    return _crash_symptoms(target)
+    return template.crash_symptoms(target)
 
 
 COMMAND = Mechanism(
@@ -139,7 +125,7 @@ def _takes_pods(node: Json) -> bool:
 
 
 def _architecture_symptoms(target: str, params: ArchitectureParameters) -> tuple[Symptom, ...]:
-    return _crash_symptoms(target)
+    return template.crash_symptoms(target)
 
 
 ARCHITECTURE = Mechanism(

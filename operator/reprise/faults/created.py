@@ -1,4 +1,4 @@
-"""Workloads that a mechanism makes: small Deployments of the target's image, which every node can pull."""
+"""Objects that a mechanism makes; workloads are small Deployments of the target's image, which nodes have."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +7,12 @@ from reprise.domain import paths
 from reprise.domain.entities import ObjectRef
 from reprise.faults import template
 from reprise.faults.mechanism import Json, Observed
+
+
+def head(ref: ObjectRef) -> Json:
+    """What every object begins with: its kind and its name, and nothing that tells who made it."""
+    metadata = {"name": ref.name, **({"namespace": ref.namespace} if ref.namespace else {})}
+    return {"apiVersion": ref.api_version, "kind": ref.kind, "metadata": metadata}
 
 
 def deployment(

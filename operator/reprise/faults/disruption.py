@@ -6,7 +6,7 @@ from reprise.domain import errors
 from reprise.domain.mutation import Create, Patch, SetField
 from reprise.domain.plan import WaitAvailable
 from reprise.domain.symptoms import AlertSymptom, Symptom
-from reprise.faults import seeded, service, template
+from reprise.faults import created, seeded, service, template
 from reprise.faults.mechanism import Cause, Injection, Json, Mechanism, Observed
 
 
@@ -54,9 +54,7 @@ def _plan(target: str, params: BudgetParameters, seed: int, observed: Observed) 
     ref = observed.ref("PodDisruptionBudget", name)
     demanded = 0 if params.demand == "maxUnavailable" else deployment["spec"].get("replicas", 1)
     manifest: Json = {
-        "apiVersion": ref.api_version,
-        "kind": ref.kind,
-        "metadata": {"name": name, "namespace": ref.namespace},
+        **created.head(ref),
         "spec": {params.demand: demanded, "selector": {"matchLabels": selector}},
     }
     # A drain begins with a cordon, and does not get further than the eviction that the budget refuses.

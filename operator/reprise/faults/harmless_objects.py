@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reprise.domain.mutation import Create
-from reprise.faults import harmless, seeded
+from reprise.faults import created, harmless, seeded
 from reprise.faults.mechanism import Injection, Json, Mechanism, Observed
 
 _DEPLOYMENT = frozenset({"Deployment"})
@@ -27,9 +27,7 @@ class NameParameters:
 def _created(kind: str, name: str, content: Json, observed: Observed) -> Injection:
     ref = observed.ref(kind, name)
     manifest: Json = {
-        "apiVersion": ref.api_version,
-        "kind": kind,
-        "metadata": {"name": name, "namespace": ref.namespace},
+        **created.head(ref),
         **content,
     }
     return Injection(mutations=(Create(manifest),), causes=())

@@ -77,17 +77,7 @@ def _plan_crashing(target: str, params: CrashingParameters, seed: int, observed:
 
 
 def _crashing_symptoms(target: str, params: CrashingParameters) -> tuple[Symptom, ...]:
-    return (
-        AlertSymptom(
-            "a container keeps ending", alert="KubePodCrashLooping", labels={"service_name": target}
-        ),
-        AlertSymptom(
-            "replicas are missing",
-            alert="KubeDeploymentReplicasMismatch",
-            labels={"deployment": target},
-            required=False,
-        ),
-    )
+    return template.crash_symptoms(target)
 
 
 CRASHING = Mechanism(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from reprise.domain import errors, paths
 from reprise.domain.mutation import Create, Patch, SetField
 from reprise.domain.symptoms import AlertSymptom, Symptom
-from reprise.faults import seeded
+from reprise.faults import created, seeded
 from reprise.faults.mechanism import Cause, Injection, Json, Mechanism, Observed, Requirement
 
 _REQUIRES = frozenset({Requirement.ISTIO})
@@ -22,9 +22,7 @@ def _created(
     rng = seeded.chooser(seed, kind, target)
     ref = observed.ref(kind, seeded.pick(rng, names, observed.all(kind), f"name for a {kind}"))
     manifest: Json = {
-        "apiVersion": ref.api_version,
-        "kind": ref.kind,
-        "metadata": {"name": ref.name, "namespace": ref.namespace},
+        **created.head(ref),
         "spec": spec,
     }
     return Injection(mutations=(Create(manifest),), causes=(Cause(ref),))

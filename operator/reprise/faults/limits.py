@@ -6,7 +6,7 @@ from reprise.domain import errors
 from reprise.domain.mutation import Create
 from reprise.domain.plan import RemovePods, RetryCreation, WaitAvailable
 from reprise.domain.symptoms import AlertSymptom, Symptom
-from reprise.faults import quota, seeded, template
+from reprise.faults import created, quota, seeded, template
 from reprise.faults.mechanism import Cause, Injection, Json, Mechanism, Observed
 
 _RESOURCES = ("cpu", "memory")
@@ -73,9 +73,7 @@ def _plan(target: str, params: LimitRangeParameters, seed: int, observed: Observ
     )
     ref, workload = observed.ref("LimitRange", name), observed.ref("Deployment", target)
     manifest: Json = {
-        "apiVersion": ref.api_version,
-        "kind": ref.kind,
-        "metadata": {"name": name, "namespace": ref.namespace},
+        **created.head(ref),
         "spec": {"limits": [{"type": "Container", "max": {params.resource: highest}}]},
     }
     return Injection(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from reprise.domain import errors
 from reprise.domain.mutation import Create
 from reprise.domain.symptoms import AlertSymptom, Symptom
-from reprise.faults import seeded, service
+from reprise.faults import created, seeded, service
 from reprise.faults.mechanism import Cause, Injection, Json, Mechanism, Observed, Requirement
 
 # -- network-policy-ingress-block -------------------------------------------------------------------
@@ -61,9 +61,7 @@ def _plan_ingress_block(
         rule["ports"] = ports
     ref = observed.ref("NetworkPolicy", name)
     manifest: Json = {
-        "apiVersion": ref.api_version,
-        "kind": ref.kind,
-        "metadata": {"name": name, "namespace": ref.namespace},
+        **created.head(ref),
         "spec": {
             "podSelector": {"matchLabels": dict(template["selector"]["matchLabels"])},
             "policyTypes": ["Ingress"],
@@ -130,9 +128,7 @@ def _plan_egress_block(
         rules.append({"to": [{"namespaceSelector": {}}], "ports": ports})
     ref = observed.ref("NetworkPolicy", name)
     manifest: Json = {
-        "apiVersion": ref.api_version,
-        "kind": ref.kind,
-        "metadata": {"name": name, "namespace": ref.namespace},
+        **created.head(ref),
         "spec": {"podSelector": {"matchLabels": selector}, "policyTypes": ["Egress"], "egress": rules},
     }
     return Injection(mutations=(Create(manifest),), causes=(Cause(ref),))

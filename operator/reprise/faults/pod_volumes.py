@@ -7,7 +7,7 @@ from reprise.domain import errors, paths
 from reprise.domain.mutation import Create, Patch, SetField
 from reprise.domain.plan import RetireOldReplicas
 from reprise.domain.symptoms import AlertSymptom, Symptom
-from reprise.faults import pod_placement, quota, seeded, template
+from reprise.faults import created, pod_placement, quota, seeded, template
 from reprise.faults.mechanism import Cause, Injection, Json, Mechanism, Observed
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
@@ -94,9 +94,7 @@ def _plan_unbound(target: str, params: UnboundParameters, seed: int, observed: O
     )
     ref, workload = observed.ref("PersistentVolumeClaim", claim), observed.ref("Deployment", target)
     manifest: Json = {
-        "apiVersion": ref.api_version,
-        "kind": ref.kind,
-        "metadata": {"name": claim, "namespace": ref.namespace},
+        **created.head(ref),
         "spec": {
             "accessModes": ["ReadWriteOnce"],
             "storageClassName": storage_class,

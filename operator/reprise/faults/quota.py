@@ -9,7 +9,7 @@ from reprise.domain import errors
 from reprise.domain.mutation import Create
 from reprise.domain.plan import RecyclePods, RetryCreation, WaitAvailable, WaitPodsGone
 from reprise.domain.symptoms import AlertSymptom, Symptom
-from reprise.faults import seeded, service
+from reprise.faults import created, seeded, service
 from reprise.faults.mechanism import Cause, Injection, Json, Mechanism, Observed
 
 _QUANTITY = re.compile(r"^(\d+(?:\.\d+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?$")
@@ -106,9 +106,7 @@ def _plan_quota(target: str, params: QuotaParameters, seed: int, observed: Obser
     )
     ref, workload = observed.ref("ResourceQuota", name), observed.ref("Deployment", target)
     manifest: Json = {
-        "apiVersion": ref.api_version,
-        "kind": ref.kind,
-        "metadata": {"name": name, "namespace": ref.namespace},
+        **created.head(ref),
         "spec": {"hard": dict(params.hard)},
     }
     return Injection(

@@ -11,6 +11,7 @@ from reprise.domain import errors, paths
 from reprise.domain.entities import ObjectRef
 from reprise.domain.mutation import Patch, SetField
 from reprise.domain.plan import DropNewReplicaSets, RetireOldReplicas, Step, WaitAvailable
+from reprise.domain.symptoms import AlertSymptom, Symptom
 from reprise.faults.mechanism import Cause, Injection, Json, Observed
 
 POD_SPEC: paths.Path = ("spec", "template", "spec")
@@ -84,4 +85,19 @@ def template_fault(
         causes=(Cause(ref, owned=True),),
         settle=(RetireOldReplicas(ref),) if settle is None else settle,
         recover=recovery(ref, observed),
+    )
+
+
+def crash_symptoms(target: str) -> tuple[Symptom, ...]:
+    """What a container that ends again and again shows."""
+    return (
+        AlertSymptom(
+            "a container keeps ending", alert="KubePodCrashLooping", labels={"service_name": target}
+        ),
+        AlertSymptom(
+            "replicas are missing",
+            alert="KubeDeploymentReplicasMismatch",
+            labels={"deployment": target},
+            required=False,
+        ),
     )
