@@ -109,7 +109,7 @@ FAMILIES: tuple[Family, ...] = (
         "another year",
         "hard",
         "chaos-mesh time",
-        _shown(_CLOCK, _CLOCK, {"offset": "87600h"}),
+        _shown(_CLOCK, _CLOCK, {"offset": "131400h"}),
     ),
     family(
         "network-chaos-delay",
