@@ -3,6 +3,7 @@
 from reprise.adapters.kube import Json, Kube
 from reprise.domain import errors
 from reprise.domain.entities import ObjectRef
+from reprise.proof import waiting
 
 FIRST = "otel-demo"
 _SYSTEM = "reprise-system"
@@ -19,31 +20,15 @@ async def ensure(kube: Kube, namespace: str) -> None:
 
     One that an earlier proof removes is waited for. Raises Conflict when it does not go.
     """
-    await _gone(kube, namespace)
+    ref = ObjectRef("v1", "Namespace", "", namespace)
+    found = await kube.get(ref)
+    if found and "deletionTimestamp" in found["metadata"]:
+        await waiting.gone(kube, ref, _REMOVAL_SECONDS)
     for manifest in (_namespace(namespace), _binding(namespace)):
         try:
             await kube.create(manifest)
         except errors.Conflict:
             continue  # it is there
-
-
-async def _gone(kube: Kube, namespace: str) -> None:
-    """Return when no namespace of this name is on its way out."""
-    ref = ObjectRef("v1", "Namespace", "", namespace)
-
-    async def leaving() -> bool:
-        return "deletionTimestamp" in ((await kube.get(ref)) or {"metadata": {}})["metadata"]
-
-    if not await leaving():
-        return
-    selector = f"metadata.name={namespace}"
-    async for kind, _ in kube.watch(
-        "v1", "Namespace", field_selector=selector, timeout_seconds=_REMOVAL_SECONDS
-    ):
-        if kind == "DELETED":
-            return
-    if await leaving():
-        raise errors.Conflict(f"Namespace/{namespace} is being deleted and does not go; see its conditions")
 
 
 async def remove(kube: Kube, namespace: str) -> None:

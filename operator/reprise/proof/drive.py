@@ -15,10 +15,11 @@ from reprise.domain.run import Run
 from reprise.domain.run_status import Phase
 from reprise.domain.scenario import Scenario
 from reprise.domain.submission import MAX_ENTITIES
-from reprise.proof import door
+from reprise.proof import door, waiting
 
 RUNS_NAMESPACE = "default"
 _WATCH_SECONDS = 60
+_REMOVAL_SECONDS = 300
 _PREFIX = "prove-"
 # NB: a kube-proxy whose update of nftables failed takes half a minute until it makes them anew.
 _DOOR_TRIES = 90
@@ -40,7 +41,7 @@ class Driver:
         ref = self._ref(scenario.name, namespace)
         over = False
         try:
-            await self._gone(ref)
+            await self._clear(ref)
             await self.kube.create(self._manifest(ref, scenario, namespace))
             run = await self._until(ref, scenario.name, lambda r: r.status.phase is Phase.ATTEMPTING)
             attempted = run.status.phase is Phase.ATTEMPTING
@@ -184,33 +185,16 @@ class Driver:
                 return [found[index] for index in sorted(found)]
         raise errors.NotFound(f"{run.ref}: expected {count} attempts, found {len(found)}")
 
+    async def _clear(self, ref: ObjectRef) -> None:
+        """Delete the run, if there is one of an earlier proof, and wait until it is gone."""
+        await self.kube.delete(ref)
+        await waiting.gone(self.kube, ref, _REMOVAL_SECONDS)
+
     async def _remove(self, ref: ObjectRef) -> None:
         try:
-            await self.kube.delete(ref)
-            await self._gone(ref, delete=False)
+            await self._clear(ref)
         except errors.RepriseError:
             return  # the run stays, its finalizer too: nothing is lost, and the next proof waits for it
-
-    async def _gone(self, ref: ObjectRef, *, delete: bool = True) -> None:
-        """Wait until there is no run of that name; one that an earlier proof left is deleted."""
-        found = await self.kube.get(ref)
-        if found is None:
-            return
-        if delete:
-            await self.kube.delete(ref)
-        async for kind, _ in self.kube.watch(
-            ref.api_version,
-            ref.kind,
-            ref.namespace,
-            field_selector=f"metadata.name={ref.name}",
-            timeout_seconds=300,
-        ):
-            if kind == "DELETED":
-                return
-        if await self.kube.get(ref) is not None:
-            raise errors.Conflict(
-                f"{ref.namespace}/{ref.name} of an earlier proof does not go; see its status"
-            )
 
 
 async def _answers(through: Kube) -> None:
