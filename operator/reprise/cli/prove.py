@@ -20,7 +20,7 @@ from reprise.cli.run import connect
 from reprise.cluster import paths
 from reprise.cluster.progress import Progress
 from reprise.domain import errors
-from reprise.domain.proof import Proof, Verdict
+from reprise.domain.proof import Proof, Verdict, p90
 from reprise.domain.scenario import Scenario
 from reprise.proof import copies, results, suite
 from reprise.proof.drive import Driver
@@ -209,9 +209,5 @@ def summary(proofs: Sequence[Proof]) -> str:
         ("whole", [one.whole_seconds for one in proven]),
     ):
         if known := [value for value in values if value is not None]:
-            text += f"; {label}: median {statistics.median(known):.0f} s, p90 {_p90(known):.0f} s"
+            text += f"; {label}: median {statistics.median(known):.0f} s, p90 {p90(known):.0f} s"
     return text
-
-
-def _p90(values: Sequence[float]) -> float:
-    return sorted(values)[min(len(values) - 1, int(0.9 * len(values)))]

@@ -151,6 +151,11 @@ def seconds(begin: dt.datetime | None, end: dt.datetime | None) -> float | None:
     return None if begin is None or end is None else round((end - begin).total_seconds(), 1)
 
 
+def p90(values: Sequence[float]) -> float:
+    """The 90th percentile: of n sorted values (n at least 1) that with the index 0.9 n, rounded down."""
+    return sorted(values)[min(len(values) - 1, int(0.9 * len(values)))]
+
+
 def timed(status: RunStatus) -> tuple[float | None, float | None, float | None]:
     """(to the symptom, to recovery, the whole run), in seconds."""
     recovering = next((p.started_at for p in reversed(status.phases) if p.phase is Phase.RECOVERING), None)

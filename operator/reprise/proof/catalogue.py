@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
-from reprise.domain.proof import Proof, Verdict
+from reprise.domain.proof import Proof, Verdict, p90
 from reprise.domain.scenario import Scenario
 
 
@@ -52,10 +52,9 @@ def _figures(wanted: Sequence[Scenario], known: Sequence[Proof]) -> list[str]:
         ("seconds from the first inverse to quiet without drift", [p.to_recover_seconds for p in proven]),
         ("seconds of a whole run, its baseline included", [p.whole_seconds for p in proven]),
     ):
-        if numbers := sorted(value for value in values if value is not None):
-            p90 = numbers[min(len(numbers) - 1, int(0.9 * len(numbers)))]
-            median = statistics.median(numbers)
-            lines.append(f"| {label} | median {median:.0f}, 90th percentile {p90:.0f}, n {len(numbers)} |")
+        if numbers := [value for value in values if value is not None]:
+            median, late = statistics.median(numbers), p90(numbers)
+            lines.append(f"| {label} | median {median:.0f}, 90th percentile {late:.0f}, n {len(numbers)} |")
     return lines
 
 

@@ -101,3 +101,11 @@ def test_times() -> None:
     assert proof.timed(DONE) == (24.5, 54.0, 95.0)
     assert proof.timed(RunStatus()) == (None, None, None)
     assert proof.seen(DONE)[0].seconds == 24.5
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([7.0], 7), ([2.0, 1.0], 2), (list(range(10, 0, -1)), 10), (list(range(20)), 18)],
+)
+def test_p90(values: list[float], expected: float) -> None:
+    assert proof.p90(values) == expected
