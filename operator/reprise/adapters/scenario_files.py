@@ -20,13 +20,18 @@ def default_directory() -> Path:
     return Path(named) if named else Path(__file__).parents[3] / "scenarios"
 
 
+def expand(paths: Iterable[Path]) -> list[Path]:
+    """The files that the paths stand for: a folder for all scenario files below it, in order."""
+    return [file for path in paths for file in (sorted(path.rglob("*.yaml")) if path.is_dir() else [path])]
+
+
 def load_all(directory: Path) -> Mapping[str, Scenario]:
     """Every scenario below the directory by name. Raises InvalidInput with every problem of every file."""
     if not directory.is_dir():
         raise errors.InvalidInput(
             f"expected a folder with scenarios at {directory}, found none; set REPRISE_SCENARIOS"
         )
-    return load_files(sorted(directory.rglob("*.yaml")))
+    return load_files(expand([directory]))
 
 
 def load_files(paths: Iterable[Path]) -> Mapping[str, Scenario]:

@@ -150,9 +150,7 @@ def shipped() -> dict[str, Scenario]:
 async def select(wanted: Selection, store: ScenarioStore) -> list[suite.Task]:
     """What to prove, by name; files are stored in the cluster. Raises InvalidInput and NotFound."""
     found = {path.stem: path for path in scenario_files.default_directory().rglob("*.yaml")}
-    own = [
-        file for path in wanted.files for file in (sorted(path.rglob("*.yaml")) if path.is_dir() else [path])
-    ]
+    own = scenario_files.expand(wanted.files)
     if unknown := sorted(set(wanted.names) - set(found)):
         raise errors.NotFound(
             f"expected scenarios that come with the product, found none called {', '.join(unknown)}; "

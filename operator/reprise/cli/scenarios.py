@@ -231,11 +231,7 @@ def validate(paths: Sequence[Path]) -> None:
       reprise scenarios validate
       reprise scenarios validate my-scenario.yaml other-scenarios/
     """
-    files = [
-        file
-        for path in (paths or [scenario_files.default_directory()])
-        for file in (sorted(path.rglob("*.yaml")) if path.is_dir() else [path])
-    ]
+    files = scenario_files.expand(paths or [scenario_files.default_directory()])
     if not files:
         raise errors.InvalidInput(
             f"expected scenario files (*.yaml), found none in {', '.join(map(str, paths))}"

@@ -179,3 +179,11 @@ def test_names_are_unique_over_all_files_and_all_files_are_checked(tmp_path: Pat
 def test_a_folder_that_is_none_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(errors.InvalidInput, match="REPRISE_SCENARIOS"):
         scenario_files.load_all(tmp_path / "nowhere")
+
+
+def test_a_folder_stands_for_the_files_below_it(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    files = [tmp_path / name for name in ("b.yaml", "deep/a.yaml", "notes.txt")]
+    for file in files:
+        file.touch()
+    assert scenario_files.expand([files[2], tmp_path]) == [files[2], files[0], files[1]]
