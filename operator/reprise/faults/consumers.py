@@ -14,7 +14,7 @@ def readers(ref: ObjectRef, observed: Observed) -> list[ObjectRef]:
         observed.ref("Deployment", name)
         for name, deployment in sorted(observed.all("Deployment").items())
         if deployment["spec"].get("replicas", 1)
-        and (ref.kind, ref.name) in set(_read(deployment["spec"]["template"]["spec"]))
+        and (ref.kind, ref.name) in set(reads(deployment["spec"]["template"]["spec"]))
     ]
     if not found:
         raise errors.InvalidInput(
@@ -39,7 +39,8 @@ def key_of(found: Json, wanted: str | None) -> str:
     return key
 
 
-def _read(spec: Json) -> Iterator[tuple[str, str]]:
+def reads(spec: Json) -> Iterator[tuple[str, str]]:
+    """Kind and name of each ConfigMap and Secret that a pod of this spec reads; one more than once, too."""
     for volume in spec.get("volumes") or ():
         for source in (volume, *((volume.get("projected") or {}).get("sources") or ())):
             if "configMap" in source:

@@ -12,8 +12,7 @@ from reprise.adapters.kube import Json, Kube
 from reprise.domain import errors
 from reprise.domain.entities import EntityId, ObjectRef
 from reprise.domain.submission import MAX_ENTITIES
-
-_SECONDS_FOR_THE_SECRET = 30
+from reprise.faults import consumers
 
 
 @contextlib.asynccontextmanager
@@ -71,23 +70,12 @@ async def unreachable(door: Kube, namespace: str, entities: Iterable[EntityId]) 
 
 async def _secrets(door: Kube, namespace: str) -> set[str]:
     """Names of Secrets that pod templates refer to."""
-    names: set[str] = set()
-
-    def walk(value: object) -> None:
-        if isinstance(value, list):
-            for one in value:
-                walk(one)
-        elif isinstance(value, dict):
-            for key, one in value.items():
-                if key in ("secretKeyRef", "secretRef") and isinstance(one, dict):
-                    names.add(str(one.get("name")))
-                if key == "secretName":
-                    names.add(str(one))
-                walk(one)
-
-    for deployment in await door.list_objects("apps/v1", "Deployment", namespace):
-        walk(deployment["spec"]["template"]["spec"])
-    return names
+    return {
+        name
+        for deployment in await door.list_objects("apps/v1", "Deployment", namespace)
+        for kind, name in consumers.reads(deployment["spec"]["template"]["spec"])
+        if kind == "Secret"
+    }
 
 
 async def _hosts(door: Kube, namespace: str) -> set[str]:

@@ -18,7 +18,10 @@ def through(monkeypatch: pytest.MonkeyPatch) -> FakeKube:
     monkeypatch.setattr(door, "kinds", kinds)
     caller = shop.deployment(
         "checkout",
-        env=[{"name": "PAYMENT_ADDR", "value": "payment:8080"}],
+        env=[
+            {"name": "PAYMENT_ADDR", "value": "payment:8080"},
+            {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "payment-key", "key": "key"}}},
+        ],
         command=["wait-for", "kafka", "9092"],
     )
     return FakeKube(caller, shop.flags())
@@ -29,6 +32,9 @@ def through(monkeypatch: pytest.MonkeyPatch) -> FakeKube:
     [
         (EntityId(NAMESPACE, "ConfigMap", "flagd-config"), True),
         (EntityId(NAMESPACE, "ConfigMap", "gone"), False),
+        (EntityId(NAMESPACE, "Secret", "payment-key"), True),
+        (EntityId(NAMESPACE, "Secret", "flagd-config"), False),  # a ConfigMap's name
+        (EntityId("elsewhere", "Secret", "payment-key"), False),
         (EntityId(NAMESPACE, "Service", "payment"), True),  # deleted, and its caller holds its name
         (EntityId(NAMESPACE, "Service", "kafka"), True),
         (EntityId(NAMESPACE, "Service", "checkout"), False),  # a container's name is no call
