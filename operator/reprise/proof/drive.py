@@ -1,10 +1,10 @@
 """One scenario in one namespace: apply its run, answer for the agents, wait for its end, judge."""
 
 import asyncio
+import dataclasses
 import datetime as dt
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from reprise.adapters.kube import Json, Kube
 from reprise.adapters.run_store import RunStore
@@ -27,7 +27,7 @@ _DOOR_TRIES = 90
 _SERVICE_LABEL = 'service_name="'
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Driver:
     """Drives runs on the cluster behind `kube`. `note` is told what a run is about to do."""
 
@@ -39,6 +39,15 @@ class Driver:
     async def prove(self, scenario: Scenario, namespace: str, digest: str) -> proof.Proof:
         """The proof of one scenario. Raises nothing of ours: what goes wrong is its verdict."""
         ref = self._ref(scenario.name, namespace)
+        unproven = proof.Proof(
+            scenario.name,
+            proof.Verdict.FAILED,
+            reason="",
+            mechanisms=tuple(dict.fromkeys(fault.mechanism for fault in scenario.faults)),
+            namespace=namespace,
+            seed=self.seed,
+            digest=digest,
+        )
         over = False
         try:
             await self._clear(ref)
@@ -49,7 +58,8 @@ class Driver:
             run = await self._until(ref, scenario.name, lambda r: False)
             over = True
         except errors.RepriseError as exc:
-            return self._failed(scenario, namespace, digest, f"{type(exc).__name__}: {exc}")
+            reason = f"{type(exc).__name__}: {exc}"
+            return dataclasses.replace(unproven, reason=reason, finished_at=_now())
         finally:
             # The finalizer takes the fault back first, also where the proof itself has failed. A run whose
             # agents nobody plays any more would only be in the way of the next.
@@ -58,19 +68,15 @@ class Driver:
         scores = dict(
             zip(proof.answers(scenario.control), (a.score for a in run.status.attempts), strict=False)
         )
-        found = proof.Findings(found.truth, found.unreachable, found.visible, scores)
+        found = dataclasses.replace(found, scores=scores)
         verdict, reason, checks = proof.judge(
             scenario.name, run.status, found, control=scenario.control, attempted=attempted
         )
         to_symptom, to_recover, whole = proof.timed(run.status)
-        return proof.Proof(
-            scenario=scenario.name,
+        return dataclasses.replace(
+            unproven,
             verdict=verdict,
             reason=reason,
-            mechanisms=tuple(dict.fromkeys(fault.mechanism for fault in scenario.faults)),
-            namespace=namespace,
-            seed=self.seed,
-            digest=digest,
             checks=checks,
             symptoms=proof.seen(run.status),
             truth=tuple(str(cause.entity) for cause in found.truth.root_causes),
@@ -78,19 +84,6 @@ class Driver:
             to_symptom_seconds=None if scenario.control else to_symptom,
             to_recover_seconds=to_recover,
             whole_seconds=whole,
-            finished_at=_now(),
-        )
-
-    def _failed(self, scenario: Scenario, namespace: str, digest: str, reason: str) -> proof.Proof:
-        mechanisms = tuple(dict.fromkeys(fault.mechanism for fault in scenario.faults))
-        return proof.Proof(
-            scenario.name,
-            proof.Verdict.FAILED,
-            reason,
-            mechanisms,
-            namespace,
-            self.seed,
-            digest,
             finished_at=_now(),
         )
 
