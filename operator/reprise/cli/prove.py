@@ -22,6 +22,7 @@ from reprise.cluster.progress import Progress
 from reprise.domain import errors
 from reprise.domain.proof import Proof, Verdict, p90
 from reprise.domain.scenario import Scenario
+from reprise.faults import registry
 from reprise.proof import copies, results, suite
 from reprise.proof.drive import Driver
 
@@ -93,6 +94,7 @@ def prove(
 
     Exit codes: 0 proven or unsupported here, 1 at least one failed, 2 wrong usage.
     """
+    registry.check_names(mechanisms)
     wanted = Selection(names, files, tags, mechanisms)
     kept = path or paths.state_dir() / "proof.jsonl"
     proofs = asyncio.run(_prove(wanted, parallel, seed, kept, again, keep))
@@ -160,17 +162,10 @@ async def select(wanted: Selection, store: ScenarioStore) -> list[suite.Task]:
     chosen = list(wanted.names) or ([] if own else sorted(found))
     tasks = [suite.Task(scenario_files.load(found[name]), _digest(found[name])) for name in chosen]
     tasks += [suite.Task(await store.save(file.read_text(), file), _digest(file)) for file in own]
-    tasks = [task for task in tasks if _matches(task.scenario, wanted)]
+    tasks = [task for task in tasks if task.scenario.matches(wanted.tags, wanted.mechanisms)]
     if not tasks:
         raise errors.NotFound("expected at least one scenario with these tags and mechanisms, found none")
     return tasks
-
-
-def _matches(scenario: Scenario, wanted: Selection) -> bool:
-    mechanisms = {fault.mechanism for fault in scenario.faults}
-    return set(wanted.tags) <= set(scenario.tags) and (
-        not wanted.mechanisms or bool(mechanisms & set(wanted.mechanisms))
-    )
 
 
 def _digest(path: Path) -> str:

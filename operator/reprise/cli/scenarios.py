@@ -77,16 +77,11 @@ def list_(
       reprise scenarios list --mechanism network-chaos-delay --support
       reprise scenarios list --supported --json | jq -r '.[].name'
     """
-    if unknown := sorted(set(mechanisms) - set(registry.MECHANISMS)):
-        raise errors.InvalidInput(
-            f"expected some of: {', '.join(sorted(registry.MECHANISMS))}; found {', '.join(unknown)}"
-        )
+    registry.check_names(mechanisms)
     found = [
         scenario
         for _, scenario in sorted(_load(directory).items())
-        if set(tags) <= set(scenario.tags)
-        and (not mechanisms or {fault.mechanism for fault in scenario.faults} & set(mechanisms))
-        and difficulty in (None, scenario.difficulty.value)
+        if scenario.matches(tags, mechanisms) and difficulty in (None, scenario.difficulty.value)
     ]
     reasons = asyncio.run(_reasons(found, namespace)) if support or supported else {}
     if supported:

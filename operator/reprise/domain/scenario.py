@@ -1,7 +1,7 @@
 """One incident as its author wrote it. The file format and its checks live in adapters.scenario_files."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,6 +89,11 @@ class Scenario:
     @property
     def control(self) -> bool:
         return not self.faults
+
+    def matches(self, tags: Collection[str] = (), mechanisms: Collection[str] = ()) -> bool:
+        """Whether it has all of these tags and, where mechanisms are named, one of them."""
+        used = {fault.mechanism for fault in self.faults}
+        return set(tags) <= set(self.tags) and (not mechanisms or not used.isdisjoint(mechanisms))
 
 
 def entity(text: str, namespace: str) -> EntityId:

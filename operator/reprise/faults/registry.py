@@ -1,6 +1,6 @@
 """All mechanisms by name, and what can be said about a scenario's faults without a cluster."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from reprise.domain import errors
@@ -102,6 +102,14 @@ def check(fault: Fault, *, decoy: bool = False) -> tuple[str, ...]:
     except errors.InvalidInput as exc:
         problems.extend(exc.problems)
     return tuple(problems)
+
+
+def check_names(names: Collection[str]) -> None:
+    """Raises InvalidInput when one of the names is no mechanism's."""
+    if unknown := sorted(set(names) - set(MECHANISMS)):
+        raise errors.InvalidInput(
+            f"expected some of: {', '.join(sorted(MECHANISMS))}; found {', '.join(unknown)}"
+        )
 
 
 def inject(fault: Fault, seed: int, observed: Observed) -> Injection:

@@ -10,9 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 
-def reprise(*arguments: str) -> subprocess.CompletedProcess[str]:
+def reprise(*arguments: str, command: str = "scenarios") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "from reprise.cli.main import main; main()", "scenarios", *arguments],
+        [sys.executable, "-c", "from reprise.cli.main import main; main()", command, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -28,6 +28,15 @@ def test_list_as_json_and_as_table() -> None:
     table = reprise("list")
     assert table.returncode == 0
     assert all(name in table.stdout for name in names)
+
+
+@pytest.mark.parametrize(("command", "words"), [("scenarios", ["list"]), ("prove", [])])
+def test_an_unknown_mechanism_is_refused(command: str, words: list[str]) -> None:
+    """`prove` says so before it looks for a cluster."""
+    done = reprise(*words, "--mechanism", "gremlins", command=command)
+    assert done.returncode == 1
+    assert "expected some of: admission-policy-rejecting, " in done.stderr
+    assert done.stderr.rstrip().endswith("; found gremlins")
 
 
 def test_show() -> None:
