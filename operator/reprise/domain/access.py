@@ -51,6 +51,8 @@ READABLE: Mapping[str, Mapping[str, frozenset[str]]] = {
         "roles": READS,
     },
     "scheduling.k8s.io": {"priorityclasses": READS},
+    # Where Istio is installed: who may call whom in the mesh, as NetworkPolicies say it outside of one.
+    "security.istio.io": {"authorizationpolicies": READS, "peerauthentications": READS},
     "storage.k8s.io": {"storageclasses": READS},
     # Policies that refuse pods; webhook configurations stay out, they would name the injector.
     "admissionregistration.k8s.io": {

@@ -65,6 +65,8 @@ ALLOWED = [
     ("/apis/metrics.k8s.io/v1beta1/nodes", "GET", False, "list"),
     ("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n", "GET", False, "get"),
     ("/apis/events.k8s.io/v1/events", "GET", True, "watch"),
+    ("/apis/security.istio.io/v1/namespaces/shop/authorizationpolicies/a", "GET", False, "get"),
+    ("/apis/security.istio.io/v1/peerauthentications", "GET", False, "list"),
 ]
 REFUSED = [
     ("/api/v1/secrets", "GET", False),
@@ -91,6 +93,8 @@ REFUSED = [
     ("/apis/reprise.dev/v1alpha1/benchmarkruns", "GET", False),
     ("/apis/reprise.dev/v1alpha1/agentattempts", "GET", True),
     ("/apis/chaos-mesh.org/v1alpha1/networkchaos", "GET", False),
+    ("/apis/security.istio.io/v1/requestauthentications", "GET", False),
+    ("/apis/networking.istio.io/v1/virtualservices", "GET", False),
     ("/apis/coordination.k8s.io/v1/leases", "GET", False),
     ("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases", "GET", False),
     ("/apis/metrics.k8s.io/v1beta1/pods", "GET", True),
