@@ -23,6 +23,8 @@ Json = dict[str, Any]
 TOKEN = "a" * 64
 OTHER_TOKEN = "b" * 64
 WAIT_SECONDS = 10
+PODS = "/api/v1/namespaces/otel-demo/pods"
+ANSWER = {"entities": ["otel-demo/NetworkPolicy/a"]}
 
 
 class Clock:
@@ -215,3 +217,12 @@ async def door(
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
+
+
+def pod(name: str, namespace: str = "otel-demo") -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": namespace, "uid": name, "managedFields": [{}]}}
+
+
+def trail(directory: Path, uid: str = "uid-1") -> list[dict[str, Any]]:
+    """The lines that the gateway has written about an attempt."""
+    return [json.loads(line) for line in (directory / "audit" / f"{uid}.jsonl").read_text().splitlines()]
