@@ -22,7 +22,7 @@ from reprise.domain.mutation import (
     PlannedMutation,
     SetField,
 )
-from reprise.faults import registry, seeded, service
+from reprise.faults import chaos_experiment, registry, seeded, service
 from reprise.faults.mechanism import API_VERSIONS, CLUSTER_API_VERSIONS, Injection, Observed
 
 
@@ -55,7 +55,7 @@ async def plan(kube: Kube, wanted: scenarios.Scenario, namespace: str, seed: int
         mutations=tuple([await _prepare(kube, mutation, observed) for mutation in mutations]),
         settle=tuple(dict.fromkeys([*(s for one in everything for s in one.injection.settle), *recycled])),
         recover=tuple(dict.fromkeys(step for one in everything for step in one.injection.recover)),
-        truth=_truth(faults, namespace),
+        truth=truth(wanted, faults, namespace),
         owned_causes=tuple(
             dict.fromkeys(
                 cause.ref
@@ -90,7 +90,7 @@ def check_equivalents(wanted: scenarios.Scenario, observed: Observed) -> None:
         raise errors.InvalidInput(problems)
 
 
-def _truth(faults: Iterable[Planned], namespace: str) -> truths.Truth:
+def truth(wanted: scenarios.Scenario, faults: Iterable[Planned], namespace: str) -> truths.Truth:
     """Two faults in one object are one root cause: an entity can be named only once."""
     equivalents: dict[EntityId, list[EntityId]] = {}
     for one in faults:
@@ -98,6 +98,9 @@ def _truth(faults: Iterable[Planned], namespace: str) -> truths.Truth:
             known = equivalents.setdefault(cause.ref.entity, [])
             known += [ref.entity for ref in cause.equivalents]
             known += [scenarios.entity(text, namespace) for text in one.fault.equivalents]
+            if wanted.truth_policy.experiments:
+                made = (m.ref for m in one.injection.mutations)
+                known += [ref.entity for ref in made if ref.api_version == chaos_experiment.API_VERSION]
     return truths.Truth(
         tuple(
             truths.RootCause(entity, tuple(e for e in dict.fromkeys(others) if e != entity))

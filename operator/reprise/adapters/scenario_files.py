@@ -155,6 +155,10 @@ def _beyond_shape(path: Path, document: yaml_lines.Document) -> list[tuple[int, 
         found.append((document.line(("symptoms",)), "symptoms: expected none without faults, found some"))
     elif symptoms and not required:
         found.append((document.line(("symptoms",)), "symptoms: expected at least one required symptom"))
+    truth = value.get("truth")
+    if isinstance(truth, dict) and truth.get("experiments") is True and value.get("injector") != "visible":
+        line = document.line(("truth", "experiments"))
+        found.append((line, "truth.experiments: expected false, because the injector is hidden, found true"))
     return found
 
 

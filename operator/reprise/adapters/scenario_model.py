@@ -82,6 +82,7 @@ class SymptomModel(Model):
 
 class TruthModel(Model):
     owned: bool = True
+    experiments: bool = False
 
 
 class DecoyModel(Model):
@@ -125,7 +126,7 @@ def scenario(model: ScenarioModel) -> Scenario:
         application=model.application,
         faults=faults,
         symptoms=symptoms or tuple(s for fault in faults for s in registry.default_symptoms(fault)),
-        truth_policy=TruthPolicy(model.truth.owned),
+        truth_policy=TruthPolicy(model.truth.owned, model.truth.experiments),
         injector=Injector(model.injector),
         decoys=tuple(Fault(d.mechanism, d.target.kind, d.target.name, d.params) for d in model.decoys),
         noise=Noise(model.noise.restarts),

@@ -1,12 +1,13 @@
 """Scenarios as the text of scenario files; `scenario_files` reads it back to the same scenario."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from reprise.domain import errors
-from reprise.domain.scenario import Fault, Injector, Scenario
+from reprise.domain.scenario import Fault, Injector, Scenario, TruthPolicy
 from reprise.domain.symptoms import AlertSymptom, EventSymptom, MetricSymptom, Symptom
 
 _WIDTH = 110
@@ -32,8 +33,9 @@ def dump(scenario: Scenario) -> str:
         document["noise"] = {"restarts": scenario.noise.restarts}
     if scenario.symptoms:
         document["symptoms"] = [_symptom(symptom) for symptom in scenario.symptoms]
-    if not scenario.truth_policy.owned:
-        document["truth"] = {"owned": False}
+    policy, usual = dataclasses.asdict(scenario.truth_policy), dataclasses.asdict(TruthPolicy())
+    if changed := {key: value for key, value in policy.items() if value != usual[key]}:
+        document["truth"] = changed
     if scenario.injector is not Injector.HIDDEN:
         document["injector"] = scenario.injector.value
     # Small maps on one line, as in files that people write.

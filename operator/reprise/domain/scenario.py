@@ -52,9 +52,12 @@ class Fault:
 
 @dataclass(frozen=True)
 class TruthPolicy:
-    """owned: the ReplicaSets and Pods made from a guilty pod template count as naming their Deployment."""
+    """owned: the ReplicaSets and Pods made from a guilty pod template count as naming their Deployment.
+    experiments: so do the injector's experiments that hit it; only where agents see them.
+    """
 
     owned: bool = True
+    experiments: bool = False
 
 
 @dataclass(frozen=True)

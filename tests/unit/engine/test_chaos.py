@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from tests.fakes.kube import FakeKube
+from tests.unit.faults import shop
 
-from reprise.adapters import engine, engine_chaos, engine_steps, preflight
+from reprise.adapters import engine, engine_chaos, engine_plan, engine_steps, preflight
 from reprise.domain import errors, plan, truth
 from reprise.domain.entities import ObjectRef
 from reprise.domain.mutation import BeforeCreate, Create, PlannedMutation
+from reprise.domain.scenario import Difficulty, Fault, Injector, Scenario, TruthPolicy
 from reprise.faults.mechanism import Requirement
 
 Json = dict[str, Any]
@@ -334,3 +336,18 @@ async def test_a_scenario_says_all_that_is_missing() -> None:
         await preflight.check(FakeKube(), [Requirement.CHAOS_MESH, Requirement.NETEM])
     assert "chaos-controller-manager" in str(caught.value)
     assert "sch_netem" in str(caught.value)
+
+
+@pytest.mark.parametrize(("params", "kind"), [({}, "PodChaos"), ({"schedule": "@every 20s"}, "Schedule")])
+@pytest.mark.parametrize("counts", [True, False])
+def test_an_experiment_that_agents_see_is_the_cause_where_the_scenario_says_so(
+    params: dict[str, str], kind: str, counts: bool
+) -> None:
+    kill, policy = Fault("pod-chaos-pod-kill", "Deployment", "cart", params), TruthPolicy(experiments=counts)
+    wanted = Scenario(
+        "a", "b", "c", Difficulty.EASY, (), "otel-demo", (kill,), (), policy, injector=Injector.VISIBLE
+    )
+    faults, _ = engine_plan.inject(wanted, 1, shop.observed())
+    (cause,) = engine_plan.truth(wanted, faults, "otel-demo").root_causes
+    assert str(cause.entity) == "otel-demo/Deployment/cart"
+    assert [(e.namespace, e.kind) for e in cause.equivalents] == ([("chaos-mesh", kind)] if counts else [])

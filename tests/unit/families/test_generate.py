@@ -181,7 +181,7 @@ def test_every_field_survives_its_file() -> None:
             ),
         ),
         symptoms=symptoms,
-        truth_policy=TruthPolicy(owned=False),
+        truth_policy=TruthPolicy(owned=False, experiments=True),
         injector=Injector.VISIBLE,
         decoys=(Fault("label-changed", "Deployment", "ad"),),
         noise=Noise(1),

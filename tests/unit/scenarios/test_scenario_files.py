@@ -108,6 +108,11 @@ def test_without_symptoms_those_of_the_mechanism_are_taken(tmp_path: Path) -> No
         ),
         ("name: two", "name: one", ["16: symptoms[1].name: expected a name of its own, found 'one' again"]),
         ("required: false", "required: maybe", ["17: symptoms[1].required: input should be a valid bool"]),
+        (
+            "{owned: false}\ninjector: visible",
+            "{experiments: true}",
+            ["21: truth.experiments: expected false, because the injector is hidden, found true"],
+        ),
         ("injector: visible", "injector: seen", ["22: injector: input should be 'hidden' or 'visible'"]),
     ],
 )  # fmt: skip
