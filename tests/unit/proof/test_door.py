@@ -21,6 +21,7 @@ def through(monkeypatch: pytest.MonkeyPatch) -> FakeKube:
         env=[
             {"name": "PAYMENT_ADDR", "value": "payment:8080"},
             {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "payment-key", "key": "key"}}},
+            {"name": "FLAGS", "valueFrom": {"configMapKeyRef": {"name": "flagd-config", "key": "a"}}},
         ],
         command=["wait-for", "kafka", "9092"],
     )
