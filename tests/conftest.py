@@ -4,7 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+# Property tests judge results, never how long a busy machine takes for them.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 TESTS = Path(__file__).parent
 DATA = TESTS / "data"
 
