@@ -144,7 +144,7 @@ class _Lines:
         self._overlap = max(map(len, self._words)) - 1
         self._end = rfc3339(request.recorded_at).encode()
         pod, container, previous = log
-        self._service, self._resource = service_of(pod), _resource(pod, container, previous)
+        self._service, self._resource = service_of(pod), resource_of(pod, container, previous)
         self._received = 0
         self._long = 0
         self._strange = ""
@@ -237,7 +237,8 @@ def containers(pod: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
             yield state["name"], False
 
 
-def _resource(pod: Mapping[str, Any], container: str, previous: bool) -> str:
+def resource_of(pod: Mapping[str, Any], container: str, previous: bool) -> str:
+    """What is the same in every row of a log: where it comes from."""
     meta = pod["metadata"]
     return attributes(
         {
