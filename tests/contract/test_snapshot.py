@@ -3,8 +3,10 @@
 import asyncio
 import csv
 import dataclasses
+import datetime as dt
 import json
 import os
+import resource
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +19,7 @@ from tests.fakes.api_server import COLUMNS, ApiServer, connect, serve
 
 from reprise.cli.snapshot import snapshot as snapshot_command
 from reprise.domain import errors
-from reprise.snapshot import manifest, private, recorder, tables, verify
+from reprise.snapshot import manifest, private, recorder, tables, verify, watcher
 
 SNAPSHOT_ID = backends.REQUEST.snapshot_id
 
@@ -436,3 +438,49 @@ def test_scan_command(recorded: Path) -> None:
     assert finding == {"file": "topology.json", "token": "run-uid", "kind": "uid of the run", "offset": 8}
     shutil.rmtree(private.folder(recorded))
     assert isinstance(runner.invoke(snapshot_command, ["scan", str(recorded)]).exception, errors.NotFound)
+
+
+async def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, hard))
+    try:
+        with pytest.raises(errors.Refused, match="expected a place to write"):
+            await take(tmp_path / "snap")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert os.listdir(tmp_path) == []
+
+
+async def test_a_spool_becomes_the_history_and_the_tables(tmp_path: Path) -> None:
+    server = backends.api_server()
+    seen_at = [backends.START - dt.timedelta(seconds=1)]
+    event = {"involvedObject": {"kind": "Pod", "name": "cart-1"}, "reason": "Started"}
+    async with serve(server) as url:
+        tried = watcher.Tried()
+        watching = asyncio.create_task(
+            watcher.follow(lambda: connect(url), tmp_path / "spool", True, tried, lambda: seen_at[0])
+        )
+        await tried.all.wait()
+        seen_at[0] = backends.START + dt.timedelta(seconds=21)
+        server.put("configmaps", "flags", "shop", data={"on": "no"})
+        server.put("configmaps", "flags", "shop", data={"on": "yes"})
+        server.put("events", "e1", "shop", **event, lastTimestamp="2026-11-21T12:00:33Z", count=2)
+        watching.cancel()
+        await asyncio.wait([watching])
+    made = await take(tmp_path / "snap", server=server, spools=tmp_path / "spool")
+    assert [gap.signal for gap in made.missing] == ["logs"]
+    history = lines(tmp_path / "snap/history/core~v1~configmaps.jsonl")
+    assert [(one["type"], one["object"]["data"]) for one in history] == [
+        ("ADDED", {"on": "no"}),
+        ("MODIFIED", {"on": "yes"}),
+    ]
+    rows = tables.read_rows(tmp_path / "snap/k8s_objects_raw.tsv")
+    found = [(row["object_kind"], row["object_name"]) for row in rows]
+    assert found == [
+        ("Pod", "cart-1"), ("Namespace", "shop"), ("Node", "n1"),
+        ("ConfigMap", "flags"), ("ConfigMap", "flags"),
+    ]  # fmt: skip
+    events = [json.loads(row["Body"]) for row in tables.read_rows(tmp_path / "snap/k8s_events_raw.tsv")]
+    assert [(one["type"], one["object"].get("count")) for one in events] == [("ADDED", None), ("MODIFIED", 2)]
+    assert not (tmp_path / "snap/history/coordination.k8s.io~v1~leases.jsonl").exists()
+    assert verify.verify(tmp_path / "snap").ok

@@ -19,6 +19,8 @@ from reprise.handlers.runtime import Scenarios
 from reprise.snapshot import watcher
 
 logger = logging.getLogger(__name__)
+# A run waits this long for the first lists: what is injected before them would pass for how it always was.
+FIRST_LISTS_SECONDS = 20.0
 
 
 class Need(enum.Enum):
@@ -61,8 +63,8 @@ class Watchers:
         return self._directory / f"{run_uid}{watcher.DIRECTORY_ENDING}"
 
     async def follow(self, run: Run) -> None:
-        """Start, keep or end the watching, as the run's phase wants it. Raises InvalidInput for a scenario
-        that cannot be read."""
+        """Start, keep or end the watching, as the run's phase wants it. A start returns with the first lists
+        on disk. Raises InvalidInput for a scenario that cannot be read."""
         match need(run):
             case Need.WATCH:
                 await self._start(run)
@@ -79,11 +81,16 @@ class Watchers:
         if wanted is None:
             return
         hidden = wanted.injector is Injector.HIDDEN
-        work = watcher.follow(self._connect, self.spools(run.ref.uid), hidden)
+        tried = watcher.Tried()
+        work = watcher.follow(self._connect, self.spools(run.ref.uid), hidden, tried)
         started = asyncio.create_task(work, name=f"watch for run {run.ref.uid}")
         started.add_done_callback(_ended)
         self._tasks[run.ref.uid] = started
         logger.info("%s: watches what happens to the cluster's objects", run.ref)
+        try:
+            await asyncio.wait_for(tried.all.wait(), FIRST_LISTS_SECONDS)
+        except TimeoutError:
+            logger.warning("%s: goes on before all that it watches has been listed", run.ref)
 
     async def pause(self, run_uid: str) -> None:
         """Returns when nothing is written to the spools any more."""

@@ -43,7 +43,25 @@ def spool_path(directory: Path, resource: Resource) -> Path:
     return directory / f"{resource.name}.jsonl"
 
 
-async def follow(connect: Connect, directory: Path, injector_hidden: bool, clock: Clock = utc_now) -> None:
+class Tried:
+    """Is set when every resource's list is on disk, or could not be had at the first try."""
+
+    def __init__(self) -> None:
+        self.all = asyncio.Event()
+        self._names: set[str] = set()
+
+    def expect(self, names: set[str]) -> None:
+        self._names = names
+
+    def one(self, name: str) -> None:
+        self._names.discard(name)
+        if not self._names:
+            self.all.set()
+
+
+async def follow(
+    connect: Connect, directory: Path, injector_hidden: bool, tried: Tried, clock: Clock = utc_now
+) -> None:
     """Watch until cancelled. The connection is its own: one watch a resource would fill a shared one."""
     delay = FIRST_DELAY_SECONDS
     while True:
@@ -51,17 +69,18 @@ async def follow(connect: Connect, directory: Path, injector_hidden: bool, clock
             async with connect() as api:
                 served = await readable(api, injector_hidden, Patience())
                 delay = FIRST_DELAY_SECONDS
+                watched = [resource for resource in served.resources if resource.watched]
+                tried.expect({resource.name for resource in watched})
                 async with asyncio.TaskGroup() as group:
-                    for resource in served.resources:
-                        if resource.watched:
-                            group.create_task(_follow(api, resource, directory, clock))
+                    for resource in watched:
+                        group.create_task(_follow(api, resource, directory, tried, clock))
         except errors.RepriseError as exc:
             logger.warning("cannot watch for %s yet: %s", directory.name, exc)
         await asyncio.sleep(delay)
         delay = min(2 * delay, MAX_DELAY_SECONDS)
 
 
-async def _follow(api: kube.Kube, resource: Resource, directory: Path, clock: Clock) -> None:
+async def _follow(api: kube.Kube, resource: Resource, directory: Path, tried: Tried, clock: Clock) -> None:
     """One resource, for ever. A full disk and a server that is away are waited for alike."""
     delay, told = FIRST_DELAY_SECONDS, ""
     while True:
@@ -72,6 +91,7 @@ async def _follow(api: kube.Kube, resource: Resource, directory: Path, clock: Cl
                 while True:
                     if not spool.version:
                         await begin(api, resource, spool, clock)
+                    tried.one(resource.name)
                     await watch(api, resource, spool, clock)
                     delay, told = FIRST_DELAY_SECONDS, ""
         except errors.Corrupt as exc:
@@ -82,6 +102,7 @@ async def _follow(api: kube.Kube, resource: Resource, directory: Path, clock: Cl
             if str(exc) != told:
                 told = str(exc)
                 logger.warning("%s of %s: %s", resource.name, directory.name, exc)
+        tried.one(resource.name)
         await asyncio.sleep(delay)
         delay = min(2 * delay, MAX_DELAY_SECONDS)
 

@@ -85,11 +85,13 @@ async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
 
 async def test_started_once_paused_and_forgotten(stand: Stand) -> None:
     watchers = stand.watchers()
+    await watchers.follow(a_run(Phase.BASELINE))
+    assert '"sync"' in stand.spool.read_text(), "before anything is injected"
     for phase in (Phase.BASELINE, Phase.BASELINE, Phase.INJECTING, Phase.RECORDING):
         await watchers.follow(a_run(phase))
-    await stand.spooled('"sync"')
     assert stand.server.requests.count("/api/v1/pods") == 1
     await watchers.pause(worlds.UID)
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("watch for run")]
     await stand.until(lambda: stand.server.watches == 0)
     size = stand.spool.stat().st_size
     stand.server.put("pods", "a", "shop")

@@ -47,7 +47,8 @@ class World:
 
     def watch(self) -> None:
         connecting = lambda: connect(self.url)  # noqa: E731
-        self._task = asyncio.create_task(watcher.follow(connecting, self.directory, True, self.clock))
+        work = watcher.follow(connecting, self.directory, True, watcher.Tried(), self.clock)
+        self._task = asyncio.create_task(work)
 
     async def kill(self) -> None:
         if self._task is not None:
@@ -231,6 +232,22 @@ async def test_what_the_recorded_list_holds_is_in_the_history(world: World, tmp_
     assert {line["time"] for line in lines[1:]} == {"2026-11-21T12:04:00.000000Z"}, "within the window"
 
 
+async def test_nothing_is_told_that_is_newer_than_the_list(world: World, tmp_path: Path) -> None:
+    server = world.server
+    async with connect(world.url) as api:
+        with spool.Spool(world.path()) as store:
+            await watcher.begin(api, PODS, store, world.clock)
+        world.clock.at(1)
+        server.put("pods", "a", "shop")
+        listed = await objects.take(api, tmp_path, PODS, REQUEST.view)
+        server.put("pods", "newer", "shop")
+        assert await history.catch_up(api, PODS, listed, world.path(), world.clock) == ""
+    assert "newer" in world.path().read_text()
+    history.write(tmp_path, world.path(), PODS, REQUEST, listed.resource_version, lambda seen: None)
+    told = (tmp_path / "history/core~v1~pods.jsonl").read_text().splitlines()
+    assert short([json.loads(line) for line in told]) == [("ADDED", "a", "")]
+
+
 async def test_a_bookmark_is_enough_to_have_caught_up(world: World, tmp_path: Path) -> None:
     """An object that came and went leaves the list as it was; the version says that it has been seen."""
     server = world.server
@@ -332,3 +349,40 @@ class _Forgetting:
         answer = await self._api.request(*args, **options)
         self._server.forget()
         return answer
+
+
+def test_whoever_dies_leaves_a_spool_that_goes_on(tmp_path: Path) -> None:
+    """Cut at every byte: what is left ends with a whole line, and a watch goes on where that says."""
+
+    def row(name: str, version: str) -> dict[str, Any]:
+        return {
+            "cells": [name],
+            "object": {"metadata": {"name": name, "uid": name, "resourceVersion": version}},
+        }
+
+    def event(name: str, version: str) -> bytes:
+        table = {"kind": "Table", "rows": [row(name, version)]}
+        return json.dumps({"type": "MODIFIED", "object": table}).encode() + b"\n"
+
+    with spool.Spool(tmp_path / "whole") as store:
+        states = [(0, "")]
+        for step in (
+            lambda: (store.rows([row("a", "1"), row("b", "2")], START), store.sync("3", START)),
+            lambda: store.events([event("a", "4")], START),
+            lambda: store.events([event("b", "5")], START),
+            lambda: store.gap("forgotten", START),
+            lambda: (store.rows([row("a", "6")], START), store.sync("7", START)),
+            lambda: store.events([event("a", "8")], START),
+        ):
+            step()
+            store.settle()
+            states.append(((tmp_path / "whole").stat().st_size, store.version))
+    data = (tmp_path / "whole").read_bytes()
+    for cut in range(len(data) + 1):
+        (tmp_path / "cut").write_bytes(data[:cut])
+        with spool.Spool(tmp_path / "cut") as again:
+            version = again.version
+        left = (tmp_path / "cut").read_bytes()
+        assert data.startswith(left)
+        assert left[-1:] in (b"", b"\n")
+        assert version == [known for size, known in states if size <= cut][-1], cut

@@ -104,3 +104,10 @@ async def test_a_log_that_is_gone_is_a_gap(tmp_path: Path) -> None:
     assert [(gap.signal, gap.what) for gap in missing] == [("logs", "shop/cart-1/cart")]
     assert not json.dumps(missing[0].why).count("http://")
     assert not (tmp_path / "logs/shop/cart-1/cart.log").exists()
+
+
+async def test_a_word_over_the_edges_of_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "CHUNK_BYTES", 3)
+    bodies, _, raw = await take(tmp_path, T + b"a\n" + T + b"by benchmarkrun 1\n" + T + b"b\n")
+    assert raw == T + b"a\n" + T + b"b\n"
+    assert bodies == ["a", "b"]
