@@ -4,6 +4,8 @@ import copy
 import datetime as dt
 from typing import Any
 
+from tests.fakes.api_server import ApiServer
+
 from reprise.adapters import prometheus
 from reprise.adapters.jaeger import Span, SpanKind, StatusCode, Trace
 from reprise.domain import errors
@@ -25,9 +27,6 @@ REQUEST = RecordRequest(
 
 POD: Json = {
     "metadata": {
-        "name": "cart-1",
-        "namespace": "shop",
-        "uid": "u",
         "labels": {"app": "cart"},
         "managedFields": [{"manager": "reprise"}],
         "annotations": {"reprise.dev/run": "x", "plain": "kept"},
@@ -35,78 +34,44 @@ POD: Json = {
     "spec": {"nodeName": "n1", "containers": [{"name": "cart"}]},
     "status": {"containerStatuses": [{"name": "cart", "restartCount": 1, "state": {"running": {}}}]},
 }
-# path of a group's resources -> kind, plural, namespaced, objects
-SERVED: dict[str, list[tuple[str, str, bool, list[Json]]]] = {
-    "/api/v1": [
-        ("Pod", "pods", True, [POD]),
-        (
-            "Namespace",
-            "namespaces",
-            False,
-            [{"metadata": {"name": n}} for n in ("shop", "other", "reprise-system")],
-        ),
-        (
-            "Secret",
-            "secrets",
-            True,
-            [{"metadata": {"name": "s", "namespace": "shop"}, "data": {"a": "c2VjcmV0"}}],
-        ),
-        ("Node", "nodes", False, [{"metadata": {"name": "n1"}}]),
-    ],
-    "/apis/apps/v1": [("Deployment", "deployments", True, [])],
+STATUS = {"containerStatuses": [{"name": "dns", "restartCount": 0, "state": {"running": {}}}]}
+LOG = b'2026-11-21T12:00:10.5Z {"message": "hello", "trace_id": "abc"}\n2026-11-21T12:00:11Z plain\n'
+
+
+def api_server() -> ApiServer:
+    """One pod of the application, one of the cluster's, and what must not be seen."""
+    server = ApiServer()
+    for name in ("shop", "kube-system", "reprise-system", "chaos-mesh"):
+        server.put("namespaces", name)
+    server.put("nodes", "n1")
+    server.put("pods", "cart-1", "shop", **copy.deepcopy(POD))
+    server.put("pods", "coredns-1", "kube-system", status=STATUS)
+    server.put("pods", "operator-1", "reprise-system", status=STATUS)
+    server.put("secrets", "s", "shop", data={"a": "c2VjcmV0"})
+    server.put("leases", "n1", "kube-node-lease", group="coordination.k8s.io/v1")
+    server.put("leases", "scheduler", "kube-system", group="coordination.k8s.io/v1")
+    server.put("pods", "cart-1", "shop", group="metrics.k8s.io/v1beta1", usage={"cpu": "5m"})
+    server.put("networkchaos", "abcde", "chaos-mesh", group="chaos-mesh.org/v1alpha1", spec={"mode": "all"})
+    server.put(
+        "events",
+        "e1",
+        "shop",
+        involvedObject={"kind": "Pod", "name": "cart-1"},
+        reason="Started",
+        lastTimestamp="2026-11-21T12:00:30Z",
+    )
+    server.logs["shop", "cart-1", "cart", False] = LOG
+    server.logs["kube-system", "coredns-1", "dns", False] = b"2026-11-21T12:00:12Z ready\n"
+    return server
+
+
+SECRETS: Json = {
+    "run": {"namespace": "default", "name": "first-run", "uid": "run-uid"},
+    "scenario": {"name": "cart-unreachable", "application": "otel-demo"},
+    "truth": [{"entity": "shop/NetworkPolicy/cart-ingress", "equivalents": []}],
+    "plan": [{"create": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cart-ingress"}}}],
+    "mechanisms": ["network-policy-ingress-block"],
 }
-
-
-class FakeKube:
-    """Answers the paths that the recorder asks for; everything else is not served."""
-
-    def __init__(self) -> None:
-        self.requests: list[str] = []
-
-    async def request(self, method: str, path: str, **options: Any) -> Json:
-        self.requests.append(path)
-        assert method == "GET", "the recorder only reads"
-        if path == "/apis/apps":
-            return {"preferredVersion": {"groupVersion": "apps/v1"}}
-        if path in SERVED:
-            return {
-                "resources": [
-                    {"name": plural, "kind": kind, "namespaced": namespaced, "verbs": ["get", "list"]}
-                    for kind, plural, namespaced, _ in SERVED[path]
-                ]
-            }
-        for base, resources in SERVED.items():
-            for _, plural, _, objects in resources:
-                if path.startswith(base) and path.rpartition("/")[2] == plural:
-                    found = copy.deepcopy(objects)
-                    if "as=Table" in options.get("accept", ""):
-                        # Go writes an empty slice that was never made as null.
-                        rows = [{"cells": [o["metadata"]["name"]], "object": o} for o in found] or None
-                        return {"kind": "Table", "columnDefinitions": [{"name": "Name"}], "rows": rows}
-                    return {"items": found or None}
-        raise errors.NotFound(path)
-
-    async def path(self, api_version: str, kind: str, namespace: str = "") -> str:
-        base = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
-        plural = next(p for k, p, _, _ in SERVED[base] if k == kind)
-        return f"{base}/namespaces/{namespace}/{plural}" if namespace else f"{base}/{plural}"
-
-    async def list_objects(self, api_version: str, kind: str, namespace: str = "", **more: str) -> list[Json]:
-        if more:
-            return []
-        return [
-            {
-                "metadata": {"name": "e1", "namespace": "shop"},
-                "involvedObject": {"kind": "Pod", "name": "cart-1"},
-                "reason": "Started",
-                "lastTimestamp": "2026-11-21T12:00:30Z",
-            }
-        ]
-
-    async def logs(self, namespace: str, pod: str, **query: str) -> str:
-        if query.get("previous"):
-            raise errors.InvalidInput("previous terminated container not found")
-        return '2026-11-21T12:00:10.5Z {"message": "hello", "trace_id": "abc"}\n2026-11-21T12:00:11Z plain\n'
 
 
 class FakePrometheus:

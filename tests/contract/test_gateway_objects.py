@@ -128,7 +128,7 @@ async def test_a_reader_that_stops_reading_stalls_nobody_and_is_dropped(
 async def test_a_list_that_is_too_large_is_refused_and_asked_for_in_pages(
     gate: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reprise.gateway.upstream.read_capped.__defaults__", (300,))
+    monkeypatch.setattr("reprise.adapters.streams.read_capped.__defaults__", (300,))
     gate.cluster.pods = [pod(f"pod-{number}") for number in range(20)]
     status, _ = await gate.ask("GET", PODS)
     assert status == 413

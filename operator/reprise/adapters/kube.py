@@ -59,7 +59,8 @@ def translate(status: int, body: bytes, what: str) -> errors.RepriseError:
     match status:
         case 404:
             return errors.NotFound(text)
-        case 409:
+        case 409 | 410:
+            # 410: what was asked for from there on has expired; ask from the beginning.
             return errors.Conflict(text)
         case 400 | 415 | 422:
             return errors.InvalidInput(text)
@@ -137,6 +138,31 @@ class Kube:
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
             raise errors.Unreachable(f"{method} {path}: the API server did not answer: {exc!r}") from exc
+        response: aiohttp.ClientResponse = answer.response
+        return response
+
+    async def open(
+        self,
+        path: str,
+        query: Sequence[tuple[str, str]] = (),
+        accept: str = "application/json",
+        timeout_seconds: float = REQUEST_TIMEOUT_SECONDS,
+    ) -> aiohttp.ClientResponse:
+        """A GET whose body is not read yet; the caller closes it. Raises Unreachable.
+
+        The answer is asked for uncompressed: packing and unpacking on one machine costs more than it saves.
+        """
+        request = await self._api.param_serialize(
+            "GET",
+            path + (f"?{urlencode(query)}" if query else ""),
+            header_params={"Accept": accept, "Accept-Encoding": "identity"},
+            auth_settings=["BearerToken"],
+        )
+        timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=5)
+        try:
+            answer = await self._api.call_api(*request, _request_timeout=timeout)
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+            raise errors.Unreachable(f"GET {path}: the API server did not answer: {exc!r}") from exc
         response: aiohttp.ClientResponse = answer.response
         return response
 

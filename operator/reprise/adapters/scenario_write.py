@@ -14,9 +14,9 @@ _WIDTH = 110
 _USUAL_SECONDS = 120
 
 
-def dump(scenario: Scenario) -> str:
-    """The scenario's file: fields in the order of the documentation, without those at their default."""
-    document: dict[str, Any] = {
+def document(scenario: Scenario) -> dict[str, Any]:
+    """The scenario as plain data: fields in the order of the documentation, defaults left out."""
+    made: dict[str, Any] = {
         "name": scenario.name,
         "title": scenario.title,
         "symptom": scenario.symptom,
@@ -25,22 +25,27 @@ def dump(scenario: Scenario) -> str:
         "application": scenario.application,
     }
     if scenario.expected_seconds != _USUAL_SECONDS:
-        document["expectedSeconds"] = scenario.expected_seconds
-    document["faults"] = [_fault(fault) for fault in scenario.faults]
+        made["expectedSeconds"] = scenario.expected_seconds
+    made["faults"] = [_fault(fault) for fault in scenario.faults]
     if scenario.decoys:
-        document["decoys"] = [_fault(decoy) for decoy in scenario.decoys]
+        made["decoys"] = [_fault(decoy) for decoy in scenario.decoys]
     if scenario.noise.restarts:
-        document["noise"] = {"restarts": scenario.noise.restarts}
+        made["noise"] = {"restarts": scenario.noise.restarts}
     if scenario.symptoms:
-        document["symptoms"] = [_symptom(symptom) for symptom in scenario.symptoms]
+        made["symptoms"] = [_symptom(symptom) for symptom in scenario.symptoms]
     policy, usual = dataclasses.asdict(scenario.truth_policy), dataclasses.asdict(TruthPolicy())
     if changed := {key: value for key, value in policy.items() if value != usual[key]}:
-        document["truth"] = changed
+        made["truth"] = changed
     if scenario.injector is not Injector.HIDDEN:
-        document["injector"] = scenario.injector.value
+        made["injector"] = scenario.injector.value
+    return made
+
+
+def dump(scenario: Scenario) -> str:
+    """The scenario's file."""
     # Small maps on one line, as in files that people write.
     return yaml.safe_dump(
-        document, sort_keys=False, default_flow_style=None, width=_WIDTH, allow_unicode=True
+        document(scenario), sort_keys=False, default_flow_style=None, width=_WIDTH, allow_unicode=True
     )
 
 

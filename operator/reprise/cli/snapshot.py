@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from reprise.snapshot import scan as scanning
 from reprise.snapshot import verify as verifying
 
 
 @click.group()
 def snapshot() -> None:
-    """Verify a recorded snapshot."""
+    """Verify and scan a recorded snapshot."""
 
 
 @snapshot.command(
@@ -45,4 +46,41 @@ def verify(path: Path, output: str) -> None:
             click.echo(problem)
         click.echo(f"{len(report.problems)} problems in {report.path}")
     # NB: click hands ctx.exit() back as a value when it runs inside another program, as `main` does.
+    sys.exit(0 if report.ok else 1)
+
+
+@snapshot.command(
+    epilog="""Example:
+
+\b
+  reprise snapshot scan snapshots/6f0c1d2e
+
+The operator's part is expected beside the snapshot, in snapshots/6f0c1d2e.private.
+
+Exit codes: 0 nothing found, 1 something of the answer is in the snapshot (every place is listed), 2 usage."""
+)
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def scan(path: Path, output: str) -> None:
+    """Prove that nothing of the run, its scenario and its injector is in a snapshot."""
+    report = scanning.scan(path)
+    if output == "json":
+        found = [
+            {"file": one.file, "token": one.token, "kind": one.kind, "offset": one.offset}
+            for one in report.findings
+        ]
+        document = {
+            "path": report.path,
+            "ok": report.ok,
+            "tokens": report.tokens,
+            "files": report.files,
+            "findings": found,
+        }
+        click.echo(json.dumps(document, indent=2))
+    elif report.ok:
+        click.echo(f"nothing found: {report.tokens} tokens, {report.files} files")
+    else:
+        for finding in report.findings:
+            click.echo(str(finding))
+        click.echo(f"{len(report.findings)} findings in {report.path}")
     sys.exit(0 if report.ok else 1)

@@ -9,11 +9,11 @@ from urllib.parse import quote
 import aiohttp
 from aiohttp import web
 
+from reprise.adapters.streams import read_capped
 from reprise.domain import errors, redaction
 from reprise.domain.redaction import View
 from reprise.gateway import reply
 from reprise.gateway.session import Session, utc_now
-from reprise.gateway.upstream import read_capped
 
 Json = dict[str, Any]
 TIMEOUT_SECONDS = 20.0

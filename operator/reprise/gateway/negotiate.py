@@ -5,8 +5,6 @@ Protobuf and CBOR cannot be filtered here, so they are never given: a client tha
 
 from dataclasses import dataclass
 
-TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
-DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 NOT_ACCEPTABLE = (
     "expected an Accept header that allows application/json (plain, as=Table or as=PartialObjectMetadata of "
     "meta.k8s.io/v1); other encodings are not served here"

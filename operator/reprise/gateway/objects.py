@@ -7,13 +7,14 @@ from typing import Any
 
 from aiohttp import web
 
-from reprise.domain import errors, redaction
+from reprise.adapters.streams import MAX_BODY_BYTES, batches, lines
+from reprise.domain import errors, redaction, rows
 from reprise.domain.access import ApiPath
 from reprise.gateway import negotiate, reply, shape
 from reprise.gateway.pages import Sealer
 from reprise.gateway.session import Session, rfc3339
 from reprise.gateway.stream import Stream
-from reprise.gateway.upstream import MAX_BODY_BYTES, Upstream, batches, lines
+from reprise.gateway.upstream import Upstream
 from reprise.gateway.watch import Watch
 
 FORMS = frozenset({"table", "partial"})
@@ -222,7 +223,7 @@ def _asked(
 
 
 def _accept(form: str) -> str:
-    return negotiate.TABLE if form == "table" else "application/json"
+    return rows.TABLE if form == "table" else "application/json"
 
 
 def _content_type(form: str) -> str:

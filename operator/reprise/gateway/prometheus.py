@@ -14,11 +14,11 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from reprise.adapters.streams import read_capped
 from reprise.domain import errors, redaction
 from reprise.domain.redaction import View
 from reprise.gateway import promql, reply
 from reprise.gateway.session import Session, rfc3339
-from reprise.gateway.upstream import read_capped
 
 Json = dict[str, Any]
 TIMEOUT_SECONDS = 20.0

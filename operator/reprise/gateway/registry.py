@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from reprise.adapters.streams import lines
 from reprise.domain import errors, redaction
 from reprise.gateway import attempt as attempts
 from reprise.gateway import audit
 from reprise.gateway.session import Clock, Session, utc_now
-from reprise.gateway.upstream import Upstream, lines
+from reprise.gateway.upstream import Upstream
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reprise.domain import redaction
+from reprise.domain import redaction, rows
 from reprise.domain.access import ApiPath
 from reprise.domain.redaction import View
 
@@ -37,14 +37,7 @@ def as_row(view: View, path: ApiPath, row: Mapping[str, Any], include: str) -> b
     obj = row.get("object") or {}
     if redaction.hides(view, path.group, path.resource, obj):
         return None
-    head = {"cells": row.get("cells", [])}
-    if row.get("conditions"):
-        head["conditions"] = row["conditions"]
-    encoded = dump(head)
-    if redaction.mentions(view, encoded.decode()):
-        # Cells keep their places, so those that name hidden things are blanked.
-        cells = [cell if redaction.scrub(view, [cell]) else "" for cell in head["cells"]]
-        encoded = dump({**redaction.scrub(view, head), "cells": cells})
+    encoded = rows.encode_head(view, row)
     if include == "None":
         return encoded
     whole = obj if include == "Object" else {**PARTIAL, "metadata": obj.get("metadata") or {}}

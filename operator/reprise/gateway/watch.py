@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from reprise.domain import redaction
+from reprise.domain import redaction, rows
 from reprise.domain.access import ApiPath
 from reprise.domain.redaction import View
 from reprise.gateway import shape
@@ -18,8 +18,7 @@ class Watch:
         self._path = path
         self._form = form
         self._include = include
-        self._shown: set[str] = set()
-        self._withheld: set[str] = set()
+        self._shown = rows.Shown()
         self._columns: Any = None
 
     def filter(self, line: bytes) -> bytes | None:
@@ -39,7 +38,7 @@ class Watch:
             encode = shape.as_partial if self._form == "partial" else shape.as_object
             body, whole = encode(self._view, self._path, obj), obj
         key = (whole.get("metadata") or {}).get("uid", "")
-        shown_as = self._type(kind, key, body is not None)
+        shown_as = self._shown.type_of(kind, key, body is not None)
         if shown_as is None:
             return None
         if body is None:
@@ -51,27 +50,8 @@ class Watch:
             body = shape.dump(head)[:-1] + b',"rows":[' + body + b"]}"
         return b'{"type":"' + shown_as.encode() + b'","object":' + body + b"}\n"
 
-    def _type(self, kind: str, key: str, visible: bool) -> str | None:
-        if not visible:
-            self._withheld.add(key)
-            if key in self._shown:
-                self._shown.discard(key)
-                return "DELETED"
-            return None
-        if kind == "DELETED":
-            self._shown.discard(key)
-            return kind
-        self._shown.add(key)
-        if key in self._withheld:
-            self._withheld.discard(key)
-            return "ADDED"
-        return kind
-
     def _stub(self, whole: Mapping[str, Any]) -> bytes:
-        """An object that was shown and is not any more: enough to know which one went."""
-        meta = whole.get("metadata") or {}
-        kept = {key: meta.get(key) for key in ("name", "namespace", "uid", "resourceVersion") if key in meta}
-        stub = {"kind": whole.get("kind"), "apiVersion": whole.get("apiVersion"), "metadata": kept}
+        stub = rows.stub(whole)
         if self._form == "table":
-            return shape.dump({"cells": [], "object": {**shape.PARTIAL, "metadata": kept}})
+            return shape.dump({"cells": [], "object": {**shape.PARTIAL, "metadata": stub["metadata"]}})
         return shape.dump(stub)

@@ -17,12 +17,13 @@ from reprise.adapters.prometheus import Prometheus
 from reprise.adapters.run_store import RunStore
 from reprise.domain import errors
 from reprise.domain.entities import ObjectRef
-from reprise.handlers import certificate, runtime
+from reprise.handlers import certificate, lease, runtime
 from reprise.handlers.events import Events
 from reprise.handlers.gates import PrometheusGates
 from reprise.handlers.metrics import Metrics
 from reprise.handlers.recording import Sources, ThreadRecorder
 from reprise.handlers.tracing import Tracing
+from reprise.handlers.watching import Watchers
 
 logger = logging.getLogger(__name__)
 _ENDPOINTS = ObjectRef("v1", "ConfigMap", runtime.SYSTEM_NAMESPACE, "endpoints")
@@ -83,6 +84,23 @@ async def open_sources(where: Endpoints) -> AsyncIterator[Sources]:
 
 
 @contextlib.asynccontextmanager
+async def open_kube() -> AsyncIterator[Kube]:
+    """A connection of one's own."""
+    async with await Kube.connect() as kube:
+        yield kube
+
+
+async def _sweep(kube: Kube, watchers: Watchers) -> None:
+    """Spools that nobody will ask for any more. Left where they are when it cannot be told."""
+    try:
+        runs = await lease.all_runs(kube)
+    except errors.RepriseError as exc:
+        logger.warning("cannot tell whose spools are left: %s", exc)
+        return
+    await watchers.sweep({item["metadata"]["uid"] for item in runs if not lease.phase_of(item).terminal})
+
+
+@contextlib.asynccontextmanager
 async def open_runtime(settings: runtime.Settings, metrics: Metrics) -> AsyncIterator[runtime.Runtime]:
     """Everything connected and checked. Raises InvalidInput for scenarios that cannot be read."""
     shipped = scenario_files.load_all(settings.scenarios)
@@ -94,16 +112,21 @@ async def open_runtime(settings: runtime.Settings, metrics: Metrics) -> AsyncIte
         except errors.Refused as exc:
             logger.warning("cannot make the gateway's certificate: %s", exc)
         where = await endpoints(kube)
-        async with where.open_prometheus() as prometheus:
+        async with where.open_prometheus() as prometheus, contextlib.AsyncExitStack() as stack:
             listeners: list[runtime.Listener] = [Events(kube), metrics]
             if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
                 listeners.append(Tracing(OTLPSpanExporter()))
+            store, directory = RunStore(kube), settings.data / "snapshots"
+            watchers = Watchers(open_kube, directory, scenarios)
+            await _sweep(kube, watchers)
+            stack.push_async_callback(watchers.close)
             yield runtime.Runtime(
                 kube=kube,
                 engine=Engine(kube),
-                store=RunStore(kube),
+                store=store,
                 gates=PrometheusGates(kube, prometheus),
-                recorder=ThreadRecorder(lambda: open_sources(where), settings.data / "snapshots", scenarios),
+                recorder=ThreadRecorder(lambda: open_sources(where), directory, scenarios, store, watchers),
+                history=watchers,
                 scenarios=scenarios,
                 settings=settings,
                 listeners=tuple(listeners),

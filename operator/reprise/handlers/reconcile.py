@@ -38,6 +38,7 @@ async def look(runtime: Runtime, ref: RunRef) -> bool:
 async def _look(runtime: Runtime, ref: RunRef) -> bool:
     run = await read(runtime, ref)
     if run is None:
+        await runtime.history.forget(ref.uid)
         return True
     seen: Observed | None = None
     for _ in range(MAX_STEPS):
@@ -47,6 +48,7 @@ async def _look(runtime: Runtime, ref: RunRef) -> bool:
         written = await write(runtime, run, decision.status)
         moved = written.status.phase is not run.status.phase
         run = written
+        await _follow(runtime, run)
         for action in decision.actions:
             try:
                 seen = await effects.perform(runtime, run, action, seen)
@@ -63,6 +65,14 @@ async def _look(runtime: Runtime, ref: RunRef) -> bool:
         if run.status.phase.terminal and not run.deleting:
             return False
     raise errors.Conflict(f"{ref}: {MAX_STEPS} steps in one look; goes on at the next one")
+
+
+async def _follow(runtime: Runtime, run: Run) -> None:
+    """A run goes on without its history: the snapshot says that it is missing."""
+    try:
+        await runtime.history.follow(run)
+    except (errors.RepriseError, OSError) as exc:
+        logger.warning("%s: cannot watch the cluster's objects: %s", run.ref, exc)
 
 
 async def read(runtime: Runtime, ref: RunRef) -> Run | None:

@@ -3,19 +3,22 @@
 import asyncio
 import datetime as dt
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import reprise
+from reprise.adapters import scenario_write
 from reprise.adapters.jaeger import Jaeger
 from reprise.adapters.kube import Kube
 from reprise.adapters.prometheus import Prometheus
-from reprise.domain import errors, run_status
+from reprise.adapters.run_store import RunStore
+from reprise.domain import errors, plan, run_status, scenario, truth
 from reprise.domain.run import Run
-from reprise.domain.scenario import Injector
 from reprise.handlers.runtime import Scenarios
+from reprise.handlers.watching import Watchers
 from reprise.snapshot import recorder, verify
 from reprise.snapshot.request import RecordRequest
 
@@ -35,10 +38,14 @@ Connect = Callable[[], AbstractAsyncContextManager[Sources]]
 class ThreadRecorder:
     """`runtime.Recorder` on a real cluster; snapshots go to `directory/<run uid>`."""
 
-    def __init__(self, connect: Connect, directory: Path, scenarios: Scenarios) -> None:
+    def __init__(
+        self, connect: Connect, directory: Path, scenarios: Scenarios, store: RunStore, watchers: Watchers
+    ) -> None:
         self._connect = connect
         self._directory = directory
         self._scenarios = scenarios
+        self._store = store
+        self._watchers = watchers
 
     async def record(self, run: Run) -> run_status.Snapshot:
         wanted = await self._scenarios.get(run.spec.scenario)
@@ -53,31 +60,59 @@ class ThreadRecorder:
             recorded_at=dt.datetime.now(dt.UTC),
             injected_at=None if wanted.control else timeline.injected_at,
             symptom_at=None if wanted.control else timeline.symptom_at,
-            injector_hidden=wanted.injector is Injector.HIDDEN,
-            versions={"reprise": reprise.__version__},
+            injector_hidden=wanted.injector is scenario.Injector.HIDDEN,
+            # NB: not under the product's name, which nobody may read in a snapshot.
+            versions={"recorder": reprise.__version__},
             # Neither the scenario's name nor its symptoms: they could be the answer.
             settings={"baselineWindowSeconds": run.spec.gates.baseline_window_seconds},
         )
-        path = self._directory / run.ref.uid
+        uid = run.ref.uid
+        planned, true = await self._store.load_plan(uid), await self._store.load_truth(uid)
+        if planned is None or true is None:
+            raise errors.Corrupt(f"{run.ref}: expected its stored plan and truth, found none")
+        # From here on the recorder alone writes to the spools; when it fails, it takes them up again itself.
+        await self._watchers.pause(uid)
         work = functools.partial(
-            self._record, path, request, timeout_seconds=run.spec.gates.record_timeout_seconds
+            self._record,
+            self._directory / uid,
+            request,
+            secrets(run, wanted, planned, true),
+            timeout_seconds=run.spec.gates.record_timeout_seconds,
         )
         return await asyncio.to_thread(_in_own_loop, work)
 
     async def _record(
-        self, path: Path, request: RecordRequest, *, timeout_seconds: float
+        self, path: Path, request: RecordRequest, secret: Mapping[str, Any], *, timeout_seconds: float
     ) -> run_status.Snapshot:
         try:
             async with asyncio.timeout(timeout_seconds), self._connect() as sources:
-                await recorder.record(sources.kube, sources.prometheus, sources.jaeger, path, request)
+                await recorder.record(
+                    sources.kube,
+                    sources.prometheus,
+                    sources.jaeger,
+                    path,
+                    request,
+                    spools=self._watchers.spools(request.run_uid),
+                    secrets=secret,
+                )
         except TimeoutError as exc:
             raise errors.Unreachable(f"expected the snapshot within {timeout_seconds} s") from exc
-        except OSError as exc:
-            raise errors.Refused(f"cannot write the snapshot: {exc}; see the volume of the operator") from exc
-        report = verify.verify(path)
+        report = await asyncio.to_thread(verify.verify, path)
         if not report.ok:
             raise errors.Corrupt(f"{path}: the snapshot does not verify: {'; '.join(report.problems[:5])}")
         return run_status.Snapshot(str(path), report.digest, report.files)
+
+
+def secrets(run: Run, wanted: scenario.Scenario, planned: plan.Plan, true: truth.Truth) -> dict[str, Any]:
+    """What the operator keeps of a run beside its snapshot, as plain JSON data."""
+    steps = plan.to_json(planned)
+    return {
+        "run": {"namespace": run.ref.namespace, "name": run.ref.name, "uid": run.ref.uid},
+        "scenario": scenario_write.document(wanted),
+        "truth": truth.to_json(true)["rootCauses"],
+        "plan": [*steps["mutations"], *steps["settle"], *steps["recover"]],
+        "mechanisms": sorted({fault.mechanism for fault in (*wanted.faults, *wanted.decoys)}),
+    }
 
 
 def _in_own_loop(work: Callable[[], Awaitable[run_status.Snapshot]]) -> run_status.Snapshot:

@@ -51,6 +51,16 @@ class Recorder(Protocol):
         """Raises Unreachable (try again) or Corrupt."""
 
 
+class History(Protocol):
+    """Watches the cluster's objects from a run's baseline until it is recorded. Must not block."""
+
+    async def follow(self, run: Run) -> None:
+        """Start, keep or end the watching, as the run's phase wants it. Called at every look."""
+
+    async def forget(self, run_uid: str) -> None:
+        """End the watching and remove what was seen."""
+
+
 class Listener(Protocol):
     """Told of every phase that a run has entered, after it was written."""
 
@@ -94,6 +104,7 @@ class Runtime:
     store: RunStore
     gates: Gates
     recorder: Recorder
+    history: History
     scenarios: Scenarios
     settings: Settings
     listeners: tuple[Listener, ...] = ()

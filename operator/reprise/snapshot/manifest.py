@@ -8,7 +8,7 @@ from typing import Any
 
 from reprise.domain import errors
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "manifest.json"
 # In the order in which they happen. The last two are set when the file is written and later.
 TIMELINE = ("baselineAt", "injectedAt", "symptomAt", "recordedAt")
@@ -35,9 +35,12 @@ class Missing:
 
 @dataclass(frozen=True)
 class Manifest:
-    """`timeline` holds RFC 3339 UTC times under the names of `TIMELINE`, as far as they are known."""
+    """`timeline` holds RFC 3339 UTC times under the names of `TIMELINE`, as far as they are known.
 
-    run_uid: str
+    `id` is `RecordRequest.snapshot_id`: nothing in it tells the run.
+    """
+
+    id: str
     namespace: str
     seed: int
     timeline: Mapping[str, str]
@@ -51,7 +54,8 @@ class Manifest:
         """The file's bytes: the same for the same manifest."""
         document = {
             "schemaVersion": self.schema_version,
-            "run": {"uid": self.run_uid, "namespace": self.namespace},
+            "id": self.id,
+            "namespace": self.namespace,
             "seed": self.seed,
             "timeline": {key: self.timeline[key] for key in TIMELINE if key in self.timeline},
             "versions": dict(sorted(self.versions.items())),
@@ -62,7 +66,7 @@ class Manifest:
             ],
             "missing": [{"signal": m.signal, "what": m.what, "why": m.why} for m in self.missing],
         }
-        return json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n"
+        return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
     @property
     def digest(self) -> str:
@@ -77,12 +81,11 @@ def from_bytes(data: bytes) -> Manifest:
         version = document["schemaVersion"]
         if version != SCHEMA_VERSION:
             raise errors.Corrupt(
-                f"{FILE_NAME}: expected schemaVersion {SCHEMA_VERSION}, found {version!r}; "
-                "read it with the release that wrote it, or record again"
+                f"{FILE_NAME}: expected schemaVersion {SCHEMA_VERSION}, found {version!r}; {_advice(version)}"
             )
         return Manifest(
-            run_uid=_text(document["run"]["uid"]),
-            namespace=_text(document["run"]["namespace"]),
+            id=_text(document["id"]),
+            namespace=_text(document["namespace"]),
             seed=int(document["seed"]),
             timeline={str(key): _text(value) for key, value in document["timeline"].items()},
             versions={str(key): _text(value) for key, value in document["versions"].items()},
@@ -97,6 +100,14 @@ def from_bytes(data: bytes) -> Manifest:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise errors.Corrupt(f"{FILE_NAME}: expected the manifest of a snapshot, found {exc!r}") from exc
+
+
+def _advice(version: object) -> str:
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        return "it was recorded by a later release: read it with that one, or update this one"
+    if version == 1:
+        return "version 1 has no discovery, history or raw logs to serve: record the scenario again"
+    return "this is no version that was ever written: record the scenario again"
 
 
 def _text(value: object) -> str:

@@ -1,124 +1,131 @@
-"""`objects/` and `k8s_objects_raw.tsv`: every API object that an agent may read, as it was served."""
+"""`objects/`: every API object that an agent may read, with the cells that a Table shows of it.
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+Both come from one answer, so they are of the same moment. A list is read in pages; one page at most is held.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from reprise.adapters import kube
-from reprise.domain import access, errors, redaction
-from reprise.snapshot.request import RecordRequest
-from reprise.snapshot.tables import Cell, json_cell
+from reprise.domain import redaction, rows
+from reprise.snapshot import tables
+from reprise.snapshot.manifest import FileEntry
+from reprise.snapshot.resources import Resource
 
 Json = dict[str, Any]
-COLUMNS = ("timestamp", "body", "namespace", "object_kind", "object_name")
-TABLE_ACCEPT = "application/json;as=Table;v=v1;g=meta.k8s.io"
-# Events have a table of their own; leases change every ten seconds and say nothing.
-_SKIPPED = frozenset({("", "events"), ("events.k8s.io", "events"), ("coordination.k8s.io", "leases")})
-_SKIPPED_GROUPS = frozenset({"metrics.k8s.io"})
+PAGE_ROWS = 250
+# Aggregated servers need not know Tables; those answer with a plain list.
+ACCEPT = f"{rows.TABLE},application/json"
 
 
 @dataclass(frozen=True)
-class Collection:
-    """One resource: the list as JSON and the same list as a Table, both as an agent may see them."""
+class Page:
+    """`columns` is None where the server prints no Table; then the rows' cells are None, too."""
 
-    api_version: str
     kind: str
-    plural: str
-    namespaced: bool
-    items: tuple[Json, ...]
-    table: Json
-
-    @property
-    def file_name(self) -> str:
-        """`objects/<group or core>_<version>_<plural>`, to which `.json` and `.table.json` are added."""
-        group, _, version = self.api_version.rpartition("/")
-        return f"objects/{group or 'core'}_{version}_{self.plural}"
+    resource_version: str
+    columns: list[Any] | None
+    rows: list[Json]
 
 
-async def read_all(api: kube.Kube, request: RecordRequest) -> AsyncIterator[Collection]:
-    """Every readable resource: of the application's namespace, and what has no namespace.
+@dataclass(frozen=True)
+class Listed:
+    """A list that was written. `versions`: uid → resourceVersion of all objects, also of those not shown."""
 
-    A group that this cluster does not serve yields nothing.
-    """
-    for group, resources in access.READABLE.items():
-        if group in _SKIPPED_GROUPS:
-            continue
-        for plural, api_version, kind, namespaced in await _served(api, group):
-            if plural in resources and (group, plural) not in _SKIPPED:
-                yield await _read(api, request, group, plural, api_version, kind, namespaced)
+    entry: FileEntry
+    resource_version: str
+    versions: Mapping[str, str]
 
 
-async def _served(api: kube.Kube, group: str) -> list[tuple[str, str, str, bool]]:
-    """(plural, apiVersion, kind, namespaced) of what the server prefers to serve of a group."""
-    try:
-        if group:
-            api_version = (await api.request("GET", f"/apis/{group}"))["preferredVersion"]["groupVersion"]
-        else:
-            api_version = "v1"
-        found = await api.request("GET", f"/apis/{api_version}" if group else "/api/v1")
-    except errors.NotFound:
-        return []
-    return [
-        (item["name"], api_version, item["kind"], item["namespaced"])
-        for item in found.get("resources", ())
-        if "/" not in item["name"] and "list" in item["verbs"]
-    ]
+async def pages(api: kube.Kube, resource: Resource) -> AsyncIterator[Page]:
+    """The whole list in the server's order. Raises Conflict when it expired halfway: begin again."""
+    token = ""
+    while True:
+        query = [("includeObject", "Object"), ("limit", str(PAGE_ROWS))]
+        if token:
+            query.append(("continue", token))
+        answer = await api.request("GET", resource.path, query=query, accept=ACCEPT)
+        yield _page(answer, resource)
+        token = (answer.get("metadata") or {}).get("continue", "")
+        if not token:
+            return
 
 
-async def _read(
+def _page(answer: Json, resource: Resource) -> Page:
+    version = (answer.get("metadata") or {}).get("resourceVersion", "")
+    if answer.get("kind") == "Table":
+        found = [{"cells": row["cells"], "object": row["object"]} for row in answer.get("rows") or ()]
+        return Page(f"{resource.kind}List", version, answer.get("columnDefinitions"), found)
+    head = {"kind": resource.kind, "apiVersion": resource.api_version}
+    found = [{"cells": None, "object": {**head, **item}} for item in answer.get("items") or ()]
+    return Page(answer.get("kind", f"{resource.kind}List"), version, None, found)
+
+
+async def take(
     api: kube.Kube,
-    request: RecordRequest,
-    group: str,
-    plural: str,
-    api_version: str,
-    kind: str,
-    namespaced: bool,
-) -> Collection:
-    path = await api.path(api_version, kind, request.namespace if namespaced else "")
-    listed = await api.request("GET", path)
-    # NB: asked for one after the other, so an object may be in one and not in the other; the list decides.
-    table = await api.request("GET", path, accept=TABLE_ACCEPT, query={"includeObject": "Metadata"})
-    view = request.view
-    items = tuple(
-        redaction.clean(view, {"apiVersion": api_version, "kind": kind, **item})
-        for item in listed.get("items") or ()
-        if not redaction.hides(view, group, plural, item) and _belongs(plural, item, request)
-    )
-    names = {item["metadata"]["name"] for item in items}
-    rows = [
-        {"cells": redaction.scrub(view, row["cells"]), "object": redaction.clean(view, row["object"])}
-        for row in table.get("rows") or ()
-        if row["object"]["metadata"]["name"] in names
-    ]
-    return Collection(api_version, kind, plural, namespaced, items, {**table, "rows": rows, "metadata": {}})
+    root: Path,
+    resource: Resource,
+    view: redaction.View,
+    keep: Callable[[Json], None] | None = None,
+) -> Listed:
+    """Write `objects/<name>.jsonl`. `keep` is called with every object that is shown, cleaned.
+
+    Leaves no file behind when it fails.
+    """
+    versions: dict[str, str] = {}
+    version = ""
+    with tables.FileWriter(root, f"objects/{resource.name}.jsonl") as out:
+        begun = False
+        async for page in pages(api, resource):
+            if not begun:
+                begun, version = True, page.resource_version
+                out.write(dump(_header(page, resource)) + b"\n")
+            await asyncio.to_thread(_write, out, page, resource, view, versions, keep)
+    return Listed(out.entry, version, versions)
 
 
-def _belongs(plural: str, item: Mapping[str, Any], request: RecordRequest) -> bool:
-    """Of the namespaces, only the application's: the others' objects are not recorded either."""
-    return plural != "namespaces" or bool(item["metadata"]["name"] == request.namespace)
-
-
-def documents(collection: Collection) -> Iterator[tuple[str, Json]]:
-    """The files of a collection: the list and its Table."""
-    listed = {
-        "apiVersion": collection.api_version,
-        "kind": f"{collection.kind}List",
-        "metadata": {},
-        "items": list(collection.items),
+def _header(page: Page, resource: Resource) -> Json:
+    return {
+        "apiVersion": resource.api_version,
+        "kind": page.kind,
+        "itemKind": resource.kind,
+        "plural": resource.plural,
+        "namespaced": resource.namespaced,
+        "verbs": list(resource.verbs),
+        "resourceVersion": page.resource_version,
+        "columnDefinitions": page.columns,
     }
-    yield f"{collection.file_name}.json", listed
-    yield f"{collection.file_name}.table.json", collection.table
 
 
-def rows(collection: Collection, timestamp: str) -> list[Sequence[Cell]]:
-    """One row an object, `timestamp` being when it was read."""
-    return [
-        (
-            timestamp,
-            json_cell(item),
-            item["metadata"].get("namespace", ""),
-            collection.kind,
-            item["metadata"]["name"],
-        )
-        for item in collection.items
-    ]
+def _write(
+    out: tables.FileWriter,
+    page: Page,
+    resource: Resource,
+    view: redaction.View,
+    versions: dict[str, str],
+    keep: Callable[[Json], None] | None,
+) -> None:
+    for row in page.rows:
+        obj = row["object"]
+        meta = obj["metadata"]
+        versions[meta.get("uid", "")] = meta.get("resourceVersion", "")
+        if redaction.hides(view, resource.group, resource.plural, obj):
+            continue
+        clean = redaction.clean(view, obj)
+        out.write(dump({"cells": shown_cells(view, row["cells"]), "object": clean}) + b"\n")
+        out.rows += 1
+        if keep is not None:
+            keep(clean)
+
+
+def shown_cells(view: redaction.View, cells: list[Any] | None) -> list[Any] | None:
+    return None if cells is None else rows.cells(view, cells)
+
+
+def dump(value: object) -> bytes:
+    """Compact JSON in the order in which the keys came."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import os
 import shutil
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,21 @@ from reprise.adapters import jaeger, kube, prometheus
 from reprise.domain import errors
 from reprise.snapshot import (
     alerts,
-    events,
-    logs,
+    cluster,
     manifest,
     metrics,
-    objects,
+    private,
+    scan,
     tables,
     topology,
     traces,
     verify,
+    watcher,
 )
-from reprise.snapshot.request import RecordRequest, rfc3339
+from reprise.snapshot.patience import Patience
+from reprise.snapshot.request import RecordRequest
+from reprise.snapshot.verify import PARTIAL
 
-PARTIAL = ".partial"
 # Reads in flight against one backend.
 PARALLEL = 4
 
@@ -52,39 +54,14 @@ class _Recording:
 
     # -- one method a signal ----------------------------------------------------------------------
 
-    async def take_objects_and_logs(self, calls: Awaitable[traces.Calls]) -> None:
-        """Objects first: they say which pods have logs, and they are the nodes of the topology."""
-        every: list[dict[str, Any]] = []
-        read_at = rfc3339(self.request.recorded_at)
-        with tables.TableWriter(self.root, "k8s_objects_raw.tsv", objects.COLUMNS) as table:
-            async for collection in objects.read_all(self.api, self.request):
-                rows = await asyncio.to_thread(objects.rows, collection, read_at)
-                await asyncio.to_thread(table.write_rows, rows)
-                for name, document in objects.documents(collection):
-                    await self.document(name, document, len(collection.items))
-                every += collection.items
-        self.done(table)
-        pods = [obj for obj in every if obj["kind"] == "Pod"]
-        await self.take_logs(pods)
+    async def take_cluster(self, spools: Path | None, calls: Awaitable[traces.Calls]) -> None:
+        """The objects are also the nodes of the topology."""
+        part = await cluster.take(self.api, self.root, self.request, spools, watcher.utc_now)
+        self.files += part.files
+        self.missing += part.missing
         known_calls = await calls
-        graph = await asyncio.to_thread(topology.build, every, known_calls, self.request.namespace)
+        graph = await asyncio.to_thread(topology.build, part.objects, known_calls, self.request.namespace)
         await self.document("topology.json", graph, len(graph["nodes"]))
-
-    async def take_logs(self, pods: Sequence[dict[str, Any]]) -> None:
-        with tables.TableWriter(self.root, logs.FILE_NAME, logs.COLUMNS) as table:
-            async for found in logs.read(self.api, self.request, pods):
-                if isinstance(found, manifest.Missing):
-                    self.missing.append(found)
-                else:
-                    rows = await asyncio.to_thread(logs.rows, found, self.request)
-                    await asyncio.to_thread(table.write_rows, rows)
-        self.done(table)
-
-    async def take_events(self) -> None:
-        with tables.TableWriter(self.root, events.FILE_NAME, events.COLUMNS) as table:
-            found = await events.read(self.api, self.request)
-            table.write_rows(events.rows(found))
-        self.done(table)
 
     async def take_traces(self, source: jaeger.Jaeger) -> traces.Calls:
         calls = traces.Calls()
@@ -159,49 +136,71 @@ async def record(
     trace_source: jaeger.Jaeger,
     directory: Path | str,
     request: RecordRequest,
+    *,
+    spools: Path | None = None,
+    secrets: Mapping[str, Any] | None = None,
 ) -> manifest.Manifest:
     """Write the snapshot of a window to `directory` and return its manifest.
+
+    spools: where the run's watcher has left what it saw (`watcher.follow`); nobody else may write there now.
+    secrets: what goes to `<directory>.private/`, as plain JSON data with the keys of `private.KEYS` without
+    `injector`, which is read here; None writes none, and proves nothing.
 
     Idempotent: a whole snapshot of this run is kept as it is; what an earlier process left half done is
     thrown away. A part that cannot be had (a log that is gone) is listed as missing; a backend that does not
     answer raises its error (Unreachable: call again). Raises Conflict when the folder holds another run's
-    snapshot, Corrupt when it holds a damaged one, Refused when it cannot be written.
+    snapshot; Corrupt when it holds a damaged one, or when something of `secrets` is in what would be
+    published; Refused when it cannot be written. Whatever it raises, nothing half-written is left.
     """
+    final = Path(directory)
+    partials = [path.with_name(path.name + PARTIAL) for path in (final, private.folder(final))]
     try:
-        return await _record(api, metric_source, trace_source, Path(directory), request)
+        kept = await asyncio.to_thread(_existing, final, request.snapshot_id)
+        if kept is not None:
+            return kept
+        await asyncio.to_thread(_discard, partials)
+        try:
+            recording = _Recording(api, partials[0], request)
+            made = await _record(recording, metric_source, trace_source, spools)
+            document = None if secrets is None else {**secrets, "injector": await _injector(api)}
+            await asyncio.to_thread(_finish, partials, final, made, document)
+        except BaseException:
+            # What cannot be removed now (a thread may still write) is removed when it is tried again.
+            await asyncio.to_thread(_discard, partials, ignore_errors=True)
+            raise
     except OSError as exc:
         raise errors.Refused(
             f"{directory}: expected a place to write the snapshot to, found: {exc}; see its volume"
         ) from exc
+    return made
+
+
+async def _injector(api: kube.Kube) -> list[dict[str, Any]]:
+    return await Patience().attempt(lambda: private.injector_objects(api))
 
 
 async def _record(
-    api: kube.Kube,
+    recording: _Recording,
     metric_source: prometheus.Prometheus,
     trace_source: jaeger.Jaeger,
-    final: Path,
-    request: RecordRequest,
+    spools: Path | None,
 ) -> manifest.Manifest:
-    kept = await asyncio.to_thread(_existing, final, request.run_uid)
-    if kept is not None:
-        return kept
-    partial = final.with_name(final.name + PARTIAL)
-    await asyncio.to_thread(_begin, partial)
-    recording = _Recording(api, partial, request)
+    recording.root.mkdir(parents=True)
+    request = recording.request
     calls: asyncio.Future[traces.Calls] = asyncio.get_running_loop().create_future()
 
     async def traced() -> None:
         calls.set_result(await recording.take_traces(trace_source))
 
+    # Telemetry's take_* functions are called here, beside the cluster's.
     await _all(
         traced(),
-        recording.take_objects_and_logs(calls),
-        recording.take_events(),
+        recording.take_cluster(spools, calls),
         recording.take_alerts(metric_source),
         recording.take_metrics(metric_source),
     )
-    made = manifest.Manifest(
-        run_uid=request.run_uid,
+    return manifest.Manifest(
+        id=request.snapshot_id,
         namespace=request.namespace,
         seed=request.seed,
         timeline=request.timeline,
@@ -210,8 +209,6 @@ async def _record(
         files=tuple(sorted(recording.files, key=lambda entry: entry.path)),
         missing=tuple(sorted(recording.missing, key=lambda gap: (gap.signal, gap.what))),
     )
-    await asyncio.to_thread(_finish, partial, final, made)
-    return made
 
 
 async def _all(*parts: Awaitable[None]) -> None:
@@ -225,7 +222,7 @@ async def _all(*parts: Awaitable[None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _existing(final: Path, run_uid: str) -> manifest.Manifest | None:
+def _existing(final: Path, snapshot_id: str) -> manifest.Manifest | None:
     if not final.exists():
         return None
     report = verify.verify(final)
@@ -235,23 +232,46 @@ def _existing(final: Path, run_uid: str) -> manifest.Manifest | None:
             "remove the folder to record again"
         )
     found = manifest.from_bytes((final / manifest.FILE_NAME).read_bytes())
-    if found.run_uid != run_uid:
-        raise errors.Conflict(f"{final}: expected run {run_uid}, found the snapshot of run {found.run_uid}")
+    if found.id != snapshot_id:
+        raise errors.Conflict(
+            f"{final}: expected snapshot {snapshot_id}, found {found.id}; it is another run's and is kept"
+        )
     return found
 
 
-def _begin(partial: Path) -> None:
-    if partial.exists():
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True)
+def _discard(folders: Iterable[Path], ignore_errors: bool = False) -> None:
+    for folder in folders:
+        if folder.exists():
+            shutil.rmtree(folder, ignore_errors=ignore_errors)
 
 
-def _finish(partial: Path, final: Path, made: manifest.Manifest) -> None:
-    """Everything is on disk before the name appears: the rename makes the snapshot."""
+def _finish(
+    partials: Sequence[Path], final: Path, made: manifest.Manifest, document: Mapping[str, Any] | None
+) -> None:
+    """Everything is on disk before the name appears: the rename makes the snapshot.
+
+    The operator's part comes before the public one: there is never a snapshot that cannot be scanned.
+    """
+    partial, secret_partial = partials
     with (partial / manifest.FILE_NAME).open("xb") as out:
         out.write(made.to_bytes())
         out.flush()
         os.fsync(out.fileno())
+    if document is not None:
+        report = scan.compare(partial, document, made.namespace)
+        if not report.ok:
+            raise errors.Corrupt(
+                f"{final}: expected nothing of the answer in it, found: "
+                f"{'; '.join(map(str, report.findings[:5]))}; it is not published"
+            )
+        private.write(secret_partial, made.id, document)
+        # One may be there, of a process that died before it published the public part.
+        _discard([private.folder(final)])
+        _publish(secret_partial, private.folder(final))
+    _publish(partial, final)
+
+
+def _publish(partial: Path, final: Path) -> None:
     for folder, _, _ in os.walk(partial):
         _sync(Path(folder))
     partial.rename(final)

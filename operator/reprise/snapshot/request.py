@@ -1,6 +1,7 @@
 """What is recorded, from when to when, and as whom it is seen."""
 
 import datetime as dt
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,11 @@ class RecordRequest:
     scrape_interval_seconds: float = 5.0
     versions: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def snapshot_id(self) -> str:
+        """16 hex digits that lead back to the run for those only who know its uid."""
+        return hashlib.sha256(f"snapshot/{self.run_uid}".encode()).hexdigest()[:16]
 
     @property
     def view(self) -> redaction.View:

@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -62,17 +63,27 @@ def json_cell(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=True, sort_keys=True)
 
 
+@dataclass(frozen=True)
+class Mark:
+    """A place in a file that is being written."""
+
+    size_bytes: int
+    rows: int
+    digest: "hashlib._Hash"
+
+
 class FileWriter:
     """Writes one file of a snapshot and knows its digest without reading it again. Not for concurrent use.
 
-    Use as a context manager; `entry` is valid afterwards. The file is on disk (fsync) when it closes.
+    Use as a context manager; `entry` is valid afterwards. The file is on disk (fsync) when it closes,
+    and gone when an error ends it.
     """
 
     def __init__(self, root: Path, name: str) -> None:
         self.name = name
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("xb")
+        self._path = root / name
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._path.open("xb")
         self._digest = hashlib.sha256()
         self._bytes = 0
         self.rows = 0
@@ -82,16 +93,33 @@ class FileWriter:
         self._digest.update(data)
         self._bytes += len(data)
 
+    def mark(self) -> Mark:
+        """This place, for `rewind`."""
+        return Mark(self._bytes, self.rows, self._digest.copy())
+
+    def rewind(self, mark: Mark) -> None:
+        """Forget everything that was written since. A mark may be used more than once."""
+        self._file.flush()
+        self._file.truncate(mark.size_bytes)
+        self._file.seek(mark.size_bytes)
+        self._bytes, self.rows, self._digest = mark.size_bytes, mark.rows, mark.digest.copy()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._file:
-            if kind is None:
-                self._file.flush()
-                os.fsync(self._file.fileno())
+        try:
+            with self._file:
+                if kind is None:
+                    self._file.flush()
+                    os.fsync(self._file.fileno())
+        except OSError:
+            self._path.unlink(missing_ok=True)
+            raise
+        if kind is not None:
+            self._path.unlink(missing_ok=True)
 
     @property
     def entry(self) -> FileEntry:
@@ -125,7 +153,7 @@ def _lines(rows: Iterable[Sequence[Cell]]) -> bytes:
 def write_json(root: Path, name: str, value: object, rows: int) -> FileEntry:
     """One JSON document. `rows` is what it counts: alerts, nodes, objects."""
     with FileWriter(root, name) as out:
-        out.write(json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n")
+        out.write(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
         out.rows = rows
     return out.entry
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,19 @@ from reprise.snapshot import manifest as manifests
 
 # Without these no incident can be worked on.
 REQUIRED = (
+    "api/version.json",
+    "api/apis.json",
     "k8s_events_raw.tsv",
     "k8s_objects_raw.tsv",
+    "objects/core~v1~events.jsonl",
+    "objects/core~v1~pods.jsonl",
     "otel_logs_raw.tsv",
     "otel_traces_raw.tsv",
     "topology.json",
 )
 _CHUNK_BYTES = 1 << 20
+_SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
+PARTIAL = ".partial"
 
 
 @dataclass(frozen=True)
@@ -43,9 +50,15 @@ def verify(path: Path | str) -> VerifyReport:
     """
     root = Path(path)
     if not root.is_dir():
+        half = root.with_name(root.name + PARTIAL)
         raise errors.NotFound(
-            f"expected a snapshot folder, found nothing at {root}; name one that was recorded"
+            f"expected a snapshot folder, found nothing at {root}; "
+            + (f"{half.name} was cut off while it was written: record again" if half.is_dir() else "")
+            + ("" if half.is_dir() else "name one that was recorded")
         )
+    if root.name.endswith(PARTIAL):
+        text = "half-written: it was cut off while it was recorded; record again"
+        return VerifyReport(str(root), "", 0, 0, (text,))
     try:
         data = (root / manifests.FILE_NAME).read_bytes()
         manifest = manifests.from_bytes(data)
@@ -93,9 +106,11 @@ def _files(root: Path, manifest: manifests.Manifest) -> Iterator[str]:
             yield f"{name}: listed twice in the manifest"
         listed.add(name)
         path = root / name
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            yield f"{name}: expected a path inside the snapshot"
-        elif path.is_symlink() or not path.is_file():
+        if not _inside(name):
+            yield (
+                f"{name}: expected a path inside the snapshot, of letters, digits and ._~- between slashes"
+            )
+        elif not path.resolve().is_relative_to(root.resolve()) or path.is_symlink() or not path.is_file():
             yield f"{name}: missing" if not path.exists() else f"{name}: expected a plain file"
         else:
             yield from _one(path, entry)
@@ -113,17 +128,29 @@ def _files(root: Path, manifest: manifests.Manifest) -> Iterator[str]:
     )
 
 
+def _inside(name: str) -> bool:
+    return all(_SEGMENT.fullmatch(part) and part not in (".", "..") for part in name.split("/"))
+
+
 def _one(path: Path, entry: manifests.FileEntry) -> Iterator[str]:
-    digest, size, lines = hashlib.sha256(), 0, 0
+    digest, size, lines, last = hashlib.sha256(), 0, 0, b"\n"
     with path.open("rb") as data:
         while chunk := data.read(_CHUNK_BYTES):
             digest.update(chunk)
             size += len(chunk)
             lines += chunk.count(b"\n")
+            last = chunk[-1:]
     if size != entry.size_bytes:
         yield f"{entry.path}: expected {entry.size_bytes} bytes, found {size}"
     if digest.hexdigest() != entry.sha256:
         yield f"{entry.path}: expected sha256 {entry.sha256}, found {digest.hexdigest()}"
-    # One row is one line after the header: see tables.py.
-    if entry.path.endswith(".tsv") and lines - 1 != entry.rows:
-        yield f"{entry.path}: expected {entry.rows} rows, found {lines - 1}"
+    found = _rows(entry.path, lines + (last != b"\n"))
+    if found is not None and found != entry.rows:
+        yield f"{entry.path}: expected {entry.rows} rows, found {found}"
+
+
+def _rows(name: str, lines: int) -> int | None:
+    """One row is one line, after the header where there is one; None for documents, which count their own."""
+    if name.endswith(".tsv") or name.startswith("objects/"):
+        return lines - 1
+    return lines if name.endswith((".jsonl", ".log")) else None

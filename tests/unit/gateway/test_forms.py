@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from reprise.domain import errors
+from reprise.domain import discovery, errors
 from reprise.domain.access import ApiPath
 from reprise.domain.redaction import View
-from reprise.gateway import discovery, negotiate, protobuf, shape
+from reprise.gateway import negotiate, protobuf, shape
 from reprise.gateway.pages import Sealer
 from reprise.gateway.watch import Watch
 

@@ -21,7 +21,7 @@ from reprise.adapters.wire import benchmark_run, model
 from reprise.domain import observed, run_status, symptoms
 from reprise.domain.run import Run, RunRef
 from reprise.domain.scenario import Difficulty, Fault, Scenario
-from reprise.handlers import reconcile
+from reprise.handlers import reconcile, watching
 from reprise.handlers.runtime import Runtime, Settings
 
 UID = "0d5c2f9e-6f6b-4f0e-9f1c-3a4b5c6d7e8f"
@@ -176,6 +176,23 @@ class Recorder:
         return run_status.Snapshot(f"/data/{run.ref.uid}", "sha256:0", 3)
 
 
+class History:
+    """Which runs are watched: what the handlers asked for, by uid."""
+
+    def __init__(self) -> None:
+        self.watched: set[str] = set()
+
+    async def follow(self, run: Run) -> None:
+        match watching.need(run):
+            case watching.Need.WATCH:
+                self.watched.add(run.ref.uid)
+            case watching.Need.NOTHING:
+                self.watched.discard(run.ref.uid)
+
+    async def forget(self, run_uid: str) -> None:
+        self.watched.discard(run_uid)
+
+
 def operator(world: World) -> Runtime:
     """A fresh operator process: it knows nothing but what the API server says."""
     return Runtime(
@@ -184,6 +201,7 @@ def operator(world: World) -> Runtime:
         store=RunStore(world),
         gates=Gates(world),
         recorder=Recorder(),
+        history=History(),
         scenarios=ScenarioStore(world, {item.name: item for item in (SCENARIO, CONTROL, BUSY)}),
         settings=Settings(Path("/nowhere"), Path("/nowhere"), "agent"),
         clock=lambda: world.now,

@@ -40,28 +40,35 @@ def event(name: str, time: str, message: str = "Started", namespace: str = "shop
     }
 
 
-def test_events_of_the_window_oldest_first() -> None:
-    found = events.select(
-        [
-            event("late", "2026-11-21T12:03:00Z"),
-            event("first second", "2026-11-21T12:00:00Z"),
-            event("before", "2026-11-21T11:59:59Z"),
-            event("after", "2026-11-21T12:05:00Z"),
-            event("names us", "2026-11-21T12:01:00Z", "patched by reprise"),
-            event("hidden namespace", "2026-11-21T12:01:00Z", namespace="reprise-system"),
-        ],
-        REQUEST,
-    )
-    assert [one["metadata"]["name"] for one in found] == ["first second", "late"]
-    assert "managedFields" not in found[0]["metadata"]
+def test_events_of_the_window_oldest_first_and_each_count_once() -> None:
+    seen = events.Seen(REQUEST)
+    for one in (
+        event("late", "2026-11-21T12:03:00Z"),
+        event("first second", "2026-11-21T12:00:00Z"),
+        event("before", "2026-11-21T11:59:59Z"),
+        event("after", "2026-11-21T12:05:00Z"),
+        event("another namespace's", "2026-11-21T12:01:00Z", namespace="other"),
+        event("late", "2026-11-21T12:03:00Z"),
+        {**event("late", "2026-11-21T12:03:30Z"), "count": 4},
+    ):
+        seen.add(one)
+    rows = seen.rows()
+    found = [json.loads(str(body))["object"] for _, body in rows]
+    assert [(one["metadata"]["name"], one["count"]) for one in found] == [
+        ("first second", 3),
+        ("late", 3),
+        ("late", 4),
+    ]
+    assert rows[1][0] == "2026-11-21T12:03:00.000000Z"
+    assert json.loads(str(rows[1][1]))["type"] == "MODIFIED"
 
 
-def test_an_event_row_has_the_shape_that_readers_parse() -> None:
-    ((timestamp, body),) = events.rows(events.select([event("e", "2026-11-21T12:03:00Z")], REQUEST))
-    assert timestamp == "2026-11-21T12:03:00.000000Z"
-    parsed = json.loads(str(body))
-    assert parsed["type"] == "MODIFIED"
-    assert parsed["object"]["involvedObject"]["name"] == "cart-1"
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [({"count": 1}, 1), ({"count": None}, 1), ({"count": 0, "series": {"count": 7}}, 7)],
+)
+def test_counts_of_both_kinds_of_events(more: dict[str, Any], expected: int) -> None:
+    assert events.count({**event("e", "2026-11-21T12:03:00Z"), **more}) == expected
 
 
 # -- logs ---------------------------------------------------------------------------------------------
@@ -89,7 +96,7 @@ def test_logs_that_a_pod_can_have() -> None:
 
 
 def log_rows(text: str) -> list[dict[str, str]]:
-    found = logs.rows(logs.Stream(POD, "cart", False, text), REQUEST)
+    found = [logs.row(line, "cart", logs.resource_of(POD, "cart", False)) for line in text.splitlines()]
     return [dict(zip(logs.COLUMNS, map(str, row), strict=True)) for row in found]
 
 
@@ -121,10 +128,6 @@ def test_other_lines_are_kept_as_they_are(text: str, body: str) -> None:
 def test_an_empty_trace_id_is_none() -> None:
     (row,) = log_rows(f'2026-11-21T12:01:00Z {{"message": "x", "trace_id": "{"0" * 32}"}}\n')
     assert row["TraceId"] == ""
-
-
-def test_lines_after_the_window_or_naming_us_are_left_out() -> None:
-    assert log_rows("2026-11-21T12:05:00Z late\n2026-11-21T12:01:00Z asked by reprise\n") == []
 
 
 # -- traces -------------------------------------------------------------------------------------------

@@ -1,0 +1,53 @@
+"""Answers that are read as they come, bounded in size."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+
+from reprise.domain import errors
+
+# Enough for every schema and for thousands of pods.
+MAX_BODY_BYTES = 16 * 1024 * 1024
+
+
+async def read_capped(response: aiohttp.ClientResponse, limit: int = MAX_BODY_BYTES) -> bytes:
+    """The body. Raises Refused when it is longer than `limit` bytes, Unreachable when it breaks off."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in response.content.iter_any():
+            size += len(part)
+            if size > limit:
+                raise errors.Refused(f"expected an answer of at most {limit} bytes; ask for less at a time")
+            parts.append(part)
+    except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+        raise errors.Unreachable(f"the answer broke off: {exc!r}") from exc
+    return b"".join(parts)
+
+
+async def batches(
+    response: aiohttp.ClientResponse, limit: int = 4 * 1024 * 1024
+) -> AsyncIterator[list[bytes]]:
+    """The lines of a stream as they come, each with its end, those that came together in one list. A line
+    beyond `limit` bytes comes in pieces. Raises Unreachable when the stream breaks off.
+    """
+    rest = b""
+    try:
+        async for part in response.content.iter_any():
+            *whole, rest = (rest + part).split(b"\n")
+            if whole:
+                yield [line + b"\n" for line in whole]
+            if len(rest) > limit:
+                yield [rest]
+                rest = b""
+    except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+        raise errors.Unreachable(f"the stream broke off: {exc!r}") from exc
+    if rest:
+        yield [rest]
+
+
+async def lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """The lines of a stream, one by one. Raises Unreachable when it breaks off."""
+    async for batch in batches(response):
+        for line in batch:
+            yield line
