@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from reprise.cli import snapshot_diff, snapshot_export, snapshot_prune, snapshot_storage
 from reprise.snapshot import verify as verifying
 
 
 @click.group()
 def snapshot() -> None:
-    """Verify a recorded snapshot."""
+    """Verify, store, export and compare recorded snapshots."""
 
 
 @snapshot.command(
@@ -46,3 +47,16 @@ def verify(path: Path, output: str) -> None:
         click.echo(f"{len(report.problems)} problems in {report.path}")
     # NB: click hands ctx.exit() back as a value when it runs inside another program, as `main` does.
     sys.exit(0 if report.ok else 1)
+
+
+for _command in (
+    snapshot_storage.pack,
+    snapshot_storage.unpack,
+    snapshot_storage.push,
+    snapshot_storage.pull,
+    snapshot_storage.listed,
+    snapshot_export.export,
+    snapshot_diff.diff,
+    snapshot_prune.prune,
+):
+    snapshot.add_command(_command)
