@@ -45,7 +45,7 @@ class Server:
                     super().do_POST()
                     return
                 # DeleteObjects, which localbucket does not have.
-                body = ElementTree.fromstring(self.rfile.read(int(self.headers["Content-Length"])))
+                body = ElementTree.fromstring(self.rfile.read(int(self.headers["Content-Length"])))  # noqa: S314
                 if owner.deletes_fail:
                     self.send_error(403, "no")
                     return

@@ -1,7 +1,7 @@
 """The archive form, `<name>.tar.zst`: written and read as a stream, the same bytes for the same snapshot.
 
 A tar (POSIX 2001) of the snapshot's files in the order of their paths, the folder's own name left out, mtime,
-uid and gid 0, mode 0644; in one zstd frame with a checksum. Reading trusts nothing: see `_Member` and `_Frame`.
+uid and gid 0, mode 0644; in one zstd frame with a checksum. Reading trusts nothing: `_Member`, `_Frame`.
 """
 
 import hashlib
@@ -100,13 +100,12 @@ class _Hashing:
 def unpack(archive: Path | str, into: Path | str, limit_bytes: int = LIMIT_BYTES) -> Path:
     """Read an archive into the folder `into`, which must not exist; returns it.
 
-    Raises NotFound, Refused (hostile members, no room, more than `limit_bytes`), Corrupt (cut short, changed).
+    Raises NotFound, Refused (hostile members, no room, more than `limit_bytes`), Corrupt (cut, changed).
     """
-    try:
-        source = Path(archive).open("rb")
-    except (FileNotFoundError, IsADirectoryError) as exc:
-        raise domain_errors.NotFound(f"{archive}: expected an archive ({SUFFIX}), found none") from exc
-    with source:
+    path = Path(archive)
+    if not path.is_file():
+        raise domain_errors.NotFound(f"{archive}: expected an archive ({SUFFIX}), found no such file")
+    with path.open("rb") as source:
         return read(source, Path(into), str(archive), limit_bytes)
 
 
@@ -121,7 +120,7 @@ def read(source: BinaryIO, into: Path, where: str, limit_bytes: int = LIMIT_BYTE
                     if data is None:
                         raise domain_errors.Refused(f"{member.name[:120]!r}: expected plain files only")
                     target.put(member.name, cast(BinaryIO, data))
-                    tar.members.clear()  # tarfile remembers every one
+                    _forget(tar)
                 # NB: a header that cannot be read ends a tar like its last block does.
                 while chunk := cast(Any, tar.fileobj).read(_HEADER_BYTES):
                     if chunk.strip(b"\0"):
@@ -148,10 +147,15 @@ def manifest(source: BinaryIO, where: str) -> bytes:
                 data = tar.extractfile(member) if member.name == reader.MANIFEST else None
                 if data is not None:
                     return data.read(reader.MANIFEST_BYTES)
-                tar.members.clear()
+                _forget(tar)
     except (tarfile.TarError, zstandard.ZstdError, EOFError) as exc:
         raise domain_errors.Corrupt(f"{where}: expected a whole {SUFFIX} archive, found: {exc}") from exc
     raise domain_errors.Corrupt(f"{where}: expected {reader.MANIFEST} in the archive, found none")
+
+
+def _forget(tar: tarfile.TarFile) -> None:
+    """NB: tarfile keeps every member that it has read, and typeshed does not know where."""
+    cast(Any, tar).members.clear()
 
 
 class _Member(tarfile.TarInfo):

@@ -14,7 +14,7 @@ from reprise.domain import errors
 from reprise.snapshot import reader
 
 FILE_NAME = "snapshot.schema.json"
-# path -> what describes the document ("" for none: JSON, but of another system), or its first and further lines.
+# path -> the entry of $defs for the document, or for its first and its further lines.
 _DOCUMENTS: tuple[tuple[str, str], ...] = (
     (r"api/[^/]+\.json", "api"),
     (r"alerts/alerts_at_[^/]+\.json", "alerts"),

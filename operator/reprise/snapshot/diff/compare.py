@@ -150,7 +150,7 @@ def _calls(window: signals.Window) -> set[Edge]:
 def _topology(snapshot: reader.Snapshot, known: Mapping[objects.Key, objects.Json]) -> set[Edge]:
     """The edges with the names that mean the same in another snapshot."""
     names = {
-        f"{known[key].get('kind')}/{key[2]}": f"{known[key].get('kind')}/{stable[2]}"
+        f"{known[key]['kind']}/{key[2]}": f"{known[key]['kind']}/{stable[2]}"
         for key, stable in objects.stable_keys(known).items()
     }
     return {

@@ -123,9 +123,7 @@ def _changed(entity: str, old: Json, new: Json) -> ObjectChange:
 
 
 def fields(old: Any, new: Any, place: str) -> list[FieldChange]:
-    """The leaves that differ below a place."""
-    if old == new:
-        return []
+    """The leaves that differ below a place. NB: compared as JSON text, for Python's True == 1."""
     first, second = flatten(old, place), flatten(new, place)
     return [
         FieldChange(path, first.get(path), second.get(path))
@@ -135,8 +133,10 @@ def fields(old: Any, new: Any, place: str) -> list[FieldChange]:
 
 
 def flatten(value: Any, place: str) -> dict[str, str]:
-    """Leaves as JSON text by the text of their path. Entries of lists are found by `name` or `type` where these
-    tell them apart. Text that holds a JSON document is taken apart too: flags live in ConfigMaps.
+    """Leaves as JSON text by the text of their path.
+
+    Entries of lists are found by `name` or `type` where these tell them apart. Text that holds a JSON
+    document is taken apart too: flags live in ConfigMaps.
     """
     if value is paths.ABSENT:
         return {}

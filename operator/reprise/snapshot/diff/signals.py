@@ -1,11 +1,13 @@
 """Services by their spans, and alerts. Memory grows with services and pairs of them, not with spans.
 
-A service's figures are those of what it was asked for (spans of kind server and consumer; all its spans where it has
-none). A difference is told when a service comes or goes, when its error rate moves by one percentage point, its p95 by
-half and by 5 ms, or its rate of requests by a factor of two (10 requests at least). Less is chance.
+A service's figures are those of what it was asked for (spans of kind server and consumer; all its spans where
+it has none). A difference is told when a service comes or goes, when its error rate moves by one percentage
+point, its p95 by half and by 5 ms, or its rate of requests by a factor of two (10 requests at least). Less is
+chance.
 """
 
 import datetime as dt
+import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -53,11 +55,10 @@ class _Counted:
 
     def quantile_ms(self, share: float) -> float:
         """Nearest rank, to 1 %."""
-        wanted, seen, bucket = max(1, math.ceil(share * self.requests)), 0, 0
-        for bucket, count in sorted(self.buckets.items()):
-            seen += count
-            if seen >= wanted:
-                break
+        wanted = max(1, math.ceil(share * self.requests))
+        ordered = sorted(self.buckets.items())
+        ranks = itertools.accumulate(count for _, count in ordered)
+        bucket = next(bucket for (bucket, _), rank in zip(ordered, ranks, strict=True) if rank >= wanted)
         return round(math.exp((bucket - 0.5) * _GROWTH) / 1000, 3)
 
     def figures(self, seconds: float) -> Figures:
