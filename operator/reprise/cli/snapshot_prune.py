@@ -39,7 +39,8 @@ def prune(
     times = {item.name: reader.parse_time(item.recorded_at) for item in listed if item.whole}
     there = [retention.Recorded(name, time, name in in_use) for name, time in times.items()]
     policy = retention.Policy(keep_last, keep_days)
-    broken = sorted({item.name for item in listed} - times.keys() - set(in_use)) if half_written else []
+    broken = sorted({item.name for item in listed if not item.whole and not item.problem} - times.keys())
+    broken = [name for name in broken if half_written and name not in in_use]
     dropped = [item.name for item in retention.to_drop(policy, there, dt.datetime.now(dt.UTC))]
     for name in [*dropped, *broken]:
         if not dry_run:

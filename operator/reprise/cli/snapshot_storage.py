@@ -96,4 +96,4 @@ def listed(url: str, output: str) -> None:
         return
     for item in found:
         form = "archive" if item.archived else "folder"
-        click.echo(f"{item.name}  {form}  {item.recorded_at if item.whole else 'half-written'}")
+        click.echo(f"{item.name}  {form}  {item.recorded_at or item.problem or 'half-written'}")

@@ -230,13 +230,17 @@ class Snapshot:
                 raise errors.Corrupt(f"{path}: expected a first line with apiVersion and kind, found none")
             head = _head(path, first)
             for line in lines:
-                yield Stored(head, line.get("cells"), line["object"])
+                _needs(path, line, "object")
+                yield Stored(head, line.get("cells"), _object(path, line["object"]))
 
     def history(self, name: str = "") -> Iterator[Observation]:
         """What happened to the objects, collection by collection, in order within each."""
         for path in [f"history/{name}.jsonl"] if name else self.names("history/", ".jsonl"):
             for line in self.lines(path):
-                yield Observation(_stem(path), line["type"], parse_time(line["time"]), line["object"])
+                _needs(path, line, "type", "time", "object")
+                yield Observation(
+                    _stem(path), line["type"], parse_time(line["time"]), _object(path, line["object"])
+                )
 
     # -- signals ------------------------------------------------------------------------------------
 
@@ -252,12 +256,23 @@ class Snapshot:
         found: list[Json] = []
         for path in self.names("alerts/alerts_at_", ".json"):
             document = self.json(path)
-            found += document["data"]["alerts"] if isinstance(document, dict) else document
+            found += self._alerts(
+                path, document["data"]["alerts"] if isinstance(document, dict) else document
+            )
         return found
 
     def alert_history(self) -> list[Json]:
         """Every stretch in which an alert was pending or firing."""
-        return list(self.json("alerts/history.json")) if "alerts/history.json" in self.entries else []
+        path = "alerts/history.json"
+        found = self._alerts(path, self.json(path)) if path in self.entries else []
+        for item in found:
+            _needs(path, item, "startedAt")
+        return found
+
+    def _alerts(self, path: str, found: Any) -> list[Json]:
+        for item in found:
+            _needs(path, item, "labels", "state")
+        return list(found)
 
     def traces(self) -> Iterator[Json]:
         """Every trace as Jaeger's UI JSON."""
@@ -285,6 +300,9 @@ class Snapshot:
     def series(self) -> Iterator[Series]:
         """Every series with its samples at their scrape times."""
         for line in self.lines("metrics/series.jsonl"):
+            _needs("metrics/series.jsonl", line, "metric", "t", "v")
+            if len(line["t"]) != len(line["v"]):
+                raise errors.Corrupt("metrics/series.jsonl: expected as many times as values")
             at, points = 0, []
             for step, value in zip(line["t"], line["v"], strict=True):
                 at += step
@@ -293,7 +311,11 @@ class Snapshot:
 
     def edges(self) -> list[Json]:
         """The edges of the topology: source, relation, target, meta?."""
-        return list(self.json("topology.json")["edges"])
+        document = self.json("topology.json")
+        _needs("topology.json", document, "edges")
+        for edge in document["edges"]:
+            _needs("topology.json", edge, "source", "relation", "target")
+        return list(document["edges"])
 
 
 def open_snapshot(path: Path | str) -> Snapshot:
@@ -333,6 +355,20 @@ def mismatch(entry: Entry, size: int, sha256: str) -> list[str]:
     if sha256 != entry.sha256:
         return [f"{entry.path}: expected sha256 {entry.sha256}, found {sha256}"]
     return []
+
+
+def _needs(where: str, record: Any, *fields: str) -> None:
+    """What everybody who reads such a record relies on. `schema.py` looks at all of it."""
+    lacking = [name for name in fields if not isinstance(record, dict) or name not in record]
+    if lacking:
+        raise errors.Corrupt(f"{where}: expected {', '.join(lacking)}, found {str(record)[:120]}")
+
+
+def _object(where: str, found: Any) -> Json:
+    meta = found.get("metadata") if isinstance(found, dict) else None
+    if not isinstance(meta, dict) or not isinstance(meta.get("name"), str):
+        raise errors.Corrupt(f"{where}: expected an object with metadata.name, found {str(found)[:120]}")
+    return dict(found)
 
 
 def _stem(path: str) -> str:

@@ -5,9 +5,10 @@ manifest is written last and deleted first, an archive gets its name when it is 
 half-written, is never fetched, and is cleaned when the same name is put again.
 """
 
+import functools
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +26,17 @@ _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "az", "abfs", "abfss"})
 
 @dataclass(frozen=True)
 class Listed:
-    """A snapshot in a store. `recorded_at` (RFC 3339) is "" for half-written ones."""
+    """A snapshot in a store. `recorded_at` (RFC 3339) is "" unless it is whole.
+
+    What is not whole is half-written, or has a `problem`: a manifest that cannot be read (damaged, or of
+    another release).
+    """
 
     name: str
     whole: bool
     archived: bool
     recorded_at: str
+    problem: str = ""
 
 
 def put(folder: Path | str, url: str, archived: bool = False) -> str:
@@ -89,12 +95,16 @@ def listing(url: str) -> list[Listed]:
         for name in store.names():
             if name.endswith(archive.SUFFIX):
                 found.append(
-                    _listed(name.removesuffix(archive.SUFFIX), store.archived_manifest(name), archived=True)
+                    _listed(
+                        name.removesuffix(archive.SUFFIX),
+                        True,
+                        functools.partial(store.archived_manifest, name),
+                    )
                 )
             elif name.endswith(archive.SUFFIX + landing.PARTIAL):
                 found.append(Listed(name.split(archive.SUFFIX)[0], False, True, ""))
             elif not name.endswith((reader.PRIVATE, landing.PARTIAL)) and store.files(name):
-                found.append(_listed(name, store.manifest(name), archived=False))
+                found.append(_listed(name, False, functools.partial(store.manifest, name)))
     return found
 
 
@@ -107,11 +117,16 @@ def remove(url: str, name: str) -> None:
             store.delete(file)
 
 
-def _listed(name: str, manifest: bytes | None, archived: bool) -> Listed:
-    if manifest is None:
-        return Listed(name, False, archived, "")
-    timeline = reader.parse_manifest(manifest, name).get("timeline") or {}
-    return Listed(name, True, archived, str(timeline.get("recordedAt", "")))
+def _listed(name: str, archived: bool, read: Callable[[], bytes | None]) -> Listed:
+    try:
+        manifest = read()
+        if manifest is None:
+            return Listed(name, False, archived, "")
+        recorded_at = str((reader.parse_manifest(manifest, name).get("timeline") or {}).get("recordedAt", ""))
+        reader.parse_time(recorded_at)
+    except errors.Corrupt as exc:
+        return Listed(name, False, archived, "", str(exc))
+    return Listed(name, True, archived, recorded_at)
 
 
 def _put_folder(store: "_Store", snapshot: reader.Snapshot, name: str) -> None:

@@ -47,6 +47,10 @@ def store(tmp_path: Path) -> Path:
     for name in ("s1.private/private.json", "half/topology.json"):
         (tmp_path / "store" / name).parent.mkdir()
         (tmp_path / "store" / name).write_text("{}")
+    # Of another release, and no archive at all: neither is ours to drop.
+    (tmp_path / "store" / "old").mkdir()
+    (tmp_path / "store" / "old" / "manifest.json").write_text('{"schemaVersion": 1}')
+    (tmp_path / "store" / "odd.tar.zst").write_text("hello")
     return tmp_path / "store"
 
 
@@ -54,6 +58,7 @@ def left(store: Path) -> list[str]:
     return sorted(path.name for path in store.iterdir())
 
 
+UNREADABLE = ["odd.tar.zst", "old"]
 ALL = ["half", "s0", "s1", "s1.private", "s2", "s3.tar.zst"]
 PRUNE = {
     "the newest": (["--keep-last", "1"], ["half", "s0"]),
@@ -69,10 +74,17 @@ PRUNE = {
 def test_prune(store: Path, options: list[str], expected: list[str]) -> None:
     done = run("prune", store, *options)
     assert done.exit_code == 0, done.output
-    assert left(store) == expected
-    assert done.stdout.splitlines()[-1].endswith(" of 5")
+    assert left(store) == sorted([*expected, *UNREADABLE])
+    assert done.stdout.splitlines()[-1].endswith(" of 7")
 
 
 def test_prune_without_a_policy_is_refused(store: Path) -> None:
     assert run("prune", store).exit_code == 2
-    assert left(store) == ALL
+    assert left(store) == sorted([*ALL, *UNREADABLE])
+
+
+def test_list_says_what_cannot_be_read(store: Path) -> None:
+    lines = {line.split()[0]: line for line in run("list", store).stdout.splitlines()}
+    assert lines["half"].endswith("half-written")
+    assert "schemaVersion 2, found 1" in lines["old"]
+    assert "expected a whole .tar.zst archive" in lines["odd"]

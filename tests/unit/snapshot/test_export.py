@@ -159,6 +159,7 @@ def test_parquet_has_every_record(snapshot: Path, tmp_path: Path) -> None:
         (None, True),
     ]
     assert [e["count"] for e in rows(out, "events")] == [2, 7]
+    assert {e["message"] for e in rows(out, "events")} == {"back\toff\nagain"}
     assert {o["observation"] for o in rows(out, "objects")} == {
         "BASE",
         "ADDED",

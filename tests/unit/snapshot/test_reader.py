@@ -1,6 +1,7 @@
 """The reader: streams of records as they were written, and no path that leads out of the folder."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,35 @@ def test_other_manifests_are_corrupt(tmp_path: Path, data: bytes, match: str) ->
     (tmp_path / "manifest.json").write_bytes(data)
     with pytest.raises(errors.Corrupt, match=match):
         reader.open_snapshot(tmp_path)
+
+
+BAD_RECORDS = {
+    "head": ("objects/core~v1~pods.jsonl", b"{}\n", lambda s: list(s.objects())),
+    "no head": ("objects/core~v1~pods.jsonl", b"", lambda s: list(s.objects("core~v1~pods"))),
+    "object": (
+        "history/core~v1~pods.jsonl",
+        b'{"type":"BASE","time":"x","object":{}}\n',
+        lambda s: list(s.history()),
+    ),
+    "history": ("history/core~v1~pods.jsonl", b"[]\n", lambda s: list(s.history())),
+    "alert": ("alerts/history.json", b"[{}]", lambda s: s.alert_history()),
+    "series": ("metrics/series.jsonl", b'{"metric":{},"t":[1,2],"v":["1"]}\n', lambda s: list(s.series())),
+    "no JSON": ("metrics/series.jsonl", b"\xff\n", lambda s: list(s.series())),
+    "edge": ("topology.json", b'{"edges":[{"source":"a"}]}', lambda s: s.edges()),
+}
+
+
+@pytest.mark.parametrize(("path", "data", "read"), BAD_RECORDS.values(), ids=BAD_RECORDS.keys())
+def test_records_of_another_shape_are_corrupt(
+    tmp_path: Path, path: str, data: bytes, read: Callable[[reader.Snapshot], object]
+) -> None:
+    def replace(build: snapshot_v2.Builder) -> None:
+        build.files = [item for item in build.files if item["path"] != path]
+        build.chunks(path, [data])
+
+    snapshot = reader.open_snapshot(snapshot_v2.make(tmp_path / "a", more=replace))
+    with pytest.raises(errors.Corrupt, match=path.partition(".")[0] + "|RFC 3339"):
+        read(snapshot)
 
 
 def test_no_snapshot(tmp_path: Path) -> None:

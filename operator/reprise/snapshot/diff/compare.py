@@ -153,14 +153,14 @@ def _topology(snapshot: reader.Snapshot, known: Mapping[objects.Key, objects.Jso
         f"{known[key]['kind']}/{key[2]}": f"{known[key]['kind']}/{stable[2]}"
         for key, stable in objects.stable_keys(known).items()
     }
+
+    def stable(node: str) -> str:
+        return names.get(node, node)
+
     return {
-        (
-            names.get(edge["source"], edge["source"]),
-            edge["relation"],
-            names.get(edge["target"], edge["target"]),
-        )
+        (stable(edge["source"]), edge["relation"], stable(edge["target"]))
         for edge in snapshot.edges()
-        if noise.is_compared("", {"kind": edge["target"].split("/")[0], "metadata": {"name": ""}}, True)
+        if not noise.is_left_out(edge["target"].partition("/")[0])
     }
 
 

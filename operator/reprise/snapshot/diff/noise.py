@@ -36,10 +36,14 @@ _TOKEN_VOLUME = re.compile(r"kube-api-access-[a-z0-9]{5}")
 
 def is_compared(collection: str, obj: Mapping[str, Any], across: bool) -> bool:
     """Whether an object counts at all. `across`: between two snapshots."""
-    group = collection.split("~")[0]
-    if group in _LEFT_OUT_GROUPS or obj.get("kind") in _LEFT_OUT_KINDS:
+    if collection.partition("~")[0] in _LEFT_OUT_GROUPS or is_left_out(obj.get("kind", "")):
         return False
     return not (across and obj["metadata"]["name"] == "kube-root-ca.crt")
+
+
+def is_left_out(kind: str) -> bool:
+    """Whether no object of this kind counts."""
+    return kind in _LEFT_OUT_KINDS
 
 
 def normalise(obj: Json, across: bool) -> Json:
