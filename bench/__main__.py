@@ -7,7 +7,7 @@ import sys
 
 from reprise.cluster import paths
 
-PARTS = ("memory", "gateway", "runs")
+PARTS = ("memory", "gateway", "runs", "snapshots")
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "import_",
         "Import answers that were written for other benchmarks.",
     ),
-    "snapshot": ("reprise.cli.snapshot", "snapshot", "Verify a recorded snapshot."),
+    "snapshot": ("reprise.cli.snapshot", "snapshot", "Verify, store, export and compare recorded snapshots."),
     "operator": (
         "reprise.cli.operator",
         "operator",

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from reprise.cli import snapshot_diff, snapshot_export, snapshot_prune, snapshot_storage
 from reprise.snapshot import scan as scanning
 from reprise.snapshot import verify as verifying
 
 
 @click.group()
 def snapshot() -> None:
-    """Verify and scan a recorded snapshot."""
+    """Verify, scan, store, export and compare recorded snapshots."""
 
 
 @snapshot.command(
@@ -84,3 +85,16 @@ def scan(path: Path, output: str) -> None:
             click.echo(str(finding))
         click.echo(f"{len(report.findings)} findings in {report.path}")
     sys.exit(0 if report.ok else 1)
+
+
+for _command in (
+    snapshot_storage.pack,
+    snapshot_storage.unpack,
+    snapshot_storage.push,
+    snapshot_storage.pull,
+    snapshot_storage.listed,
+    snapshot_export.export,
+    snapshot_diff.diff,
+    snapshot_prune.prune,
+):
+    snapshot.add_command(_command)

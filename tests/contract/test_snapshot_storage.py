@@ -1,0 +1,219 @@
+"""Snapshots in stores: a directory, fsspec's memory, and S3 over the wire. Whole or absent in each."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import fsspec
+import pytest
+from fsspec.implementations.local import LocalFileSystem
+from tests.fakes import s3_server, snapshot_v2
+
+from reprise.domain import errors
+from reprise.snapshot import storage
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+
+
+@pytest.fixture
+def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[s3_server.Server]:
+    server = s3_server.Server(tmp_path / "s3")
+    for name, value in {
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    # obstore keeps what it read from the environment with the file system.
+    with server.running():
+        yield server
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+
+
+@pytest.fixture(params=["directory", "memory", "s3"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    match request.param:
+        case "directory":
+            return str(tmp_path / "store")
+        case "memory":
+            return f"memory://{uuid.uuid4().hex}/runs"
+        case _:
+            request.getfixturevalue("s3")
+            return "s3://bucket/runs"
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path) -> Path:
+    return snapshot_v2.make(tmp_path / "one")
+
+
+@pytest.mark.parametrize("archived", [False, True], ids=["folder", "archive"])
+def test_what_is_put_is_fetched(url: str, snapshot: Path, tmp_path: Path, archived: bool) -> None:
+    address = storage.put(snapshot, url, archived)
+    assert address == f"{url}/one" + (".tar.zst" if archived else "")
+    assert storage.put(snapshot, url, archived) == address, "a second time changes nothing"
+    assert storage.listing(url) == [
+        storage.Listed("one", True, archived, snapshot_v2.rfc(snapshot_v2.RECORDED))
+    ]
+    assert storage.fetch(address, tmp_path / "got") == tmp_path / "got" / "one"
+    assert contents(tmp_path / "got" / "one") == contents(snapshot)
+
+
+@pytest.mark.parametrize("archived", [False, True], ids=["folder", "archive"])
+def test_another_of_the_same_name_is_refused(
+    url: str, snapshot: Path, tmp_path: Path, archived: bool
+) -> None:
+    storage.put(snapshot, url, archived)
+    other = snapshot_v2.make(tmp_path / "other" / "one", faulty=False)
+    with pytest.raises(errors.Conflict):
+        storage.put(other, url, archived)
+
+
+def test_removed_in_every_form(url: str, snapshot: Path) -> None:
+    for archived in (False, True):
+        storage.put(snapshot, url, archived)
+    storage.remove(url, "one")
+    assert storage.listing(url) == []
+    storage.remove(url, "one")
+
+
+def test_nothing_there(url: str, tmp_path: Path) -> None:
+    assert storage.listing(url) == []
+    for name in ("none", "none.tar.zst"):
+        with pytest.raises(errors.NotFound, match="found nothing"):
+            storage.fetch(f"{url}/{name}", tmp_path / "got")
+    assert not (tmp_path / "got" / "none").exists()
+
+
+def half_written(url: str, snapshot: Path) -> None:
+    """What a process leaves that died before the manifest."""
+    fs, root = fsspec.url_to_fs(url)
+    if isinstance(fs, LocalFileSystem):
+        fs = LocalFileSystem(auto_mkdir=True)
+    fs.put_file(str(snapshot / "topology.json"), f"{root}/one/topology.json")
+    fs.pipe_file(f"{root}/one/logs/old/left.log", b"from another try")
+
+
+def test_half_written_is_seen_and_cleaned(url: str, snapshot: Path, tmp_path: Path) -> None:
+    storage.listing(url)  # registers obstore
+    half_written(url, snapshot)
+    assert storage.listing(url) == [storage.Listed("one", False, False, "")]
+    with pytest.raises(errors.NotFound, match="half-written"):
+        storage.fetch(f"{url}/one", tmp_path / "got")
+    storage.put(snapshot, url)
+    fs, root = fsspec.url_to_fs(url)
+    assert not fs.exists(f"{root}/one/logs/old/left.log")
+    storage.fetch(f"{url}/one", tmp_path / "got")
+
+
+def test_a_store_that_changed_a_file_is_found_out(url: str, snapshot: Path, tmp_path: Path) -> None:
+    storage.put(snapshot, url)
+    fs, root = fsspec.url_to_fs(url)
+    fs.pipe_file(f"{root}/one/topology.json", b"{}")
+    with pytest.raises(errors.Corrupt, match=r"topology\.json: expected \d+ bytes, found 2"):
+        storage.fetch(f"{url}/one", tmp_path / "got")
+    assert list((tmp_path / "got").iterdir()) == []
+
+
+def test_a_snapshot_that_is_not_whole_is_not_put(url: str, snapshot: Path) -> None:
+    (snapshot / "topology.json").write_bytes(b"{}")
+    with pytest.raises(errors.Corrupt):
+        storage.put(snapshot, url)
+    assert storage.listing(url) == []
+
+
+# -- S3 that fails --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("writes", [0, 1, 7, 26])
+def test_s3_that_fails_in_the_middle_keeps_nothing(
+    s3: s3_server.Server, snapshot: Path, tmp_path: Path, writes: int
+) -> None:
+    s3.writes_left = writes
+    with pytest.raises(errors.Refused, match="credentials"):
+        storage.put(snapshot, "s3://bucket/runs")
+    assert s3.keys() == []
+    s3.writes_left = None
+    storage.put(snapshot, "s3://bucket/runs")
+    assert contents(storage.fetch("s3://bucket/runs/one", tmp_path / "got")) == contents(snapshot)
+
+
+def test_s3_that_cannot_even_be_cleaned_has_nothing_to_fetch(
+    s3: s3_server.Server, snapshot: Path, tmp_path: Path
+) -> None:
+    s3.writes_left, s3.deletes_fail = 26, True  # every file but the manifest
+    with pytest.raises(errors.Refused) as caught:
+        storage.put(snapshot, "s3://bucket/runs")
+    assert caught.value.__cause__ is not None
+    assert "the next `push` cleans it" in caught.value.__cause__.__notes__[0]
+    assert len(s3.keys()) == 26
+    assert [item.whole for item in storage.listing("s3://bucket/runs")] == [False]
+    with pytest.raises(errors.NotFound, match="half-written"):
+        storage.fetch("s3://bucket/runs/one", tmp_path / "got")
+
+
+@pytest.mark.parametrize("writes", [0, 1])
+def test_an_archive_that_fails_on_its_way_to_s3(s3: s3_server.Server, snapshot: Path, writes: int) -> None:
+    """0: the data, 1: the rename."""
+    s3.writes_left = writes
+    with pytest.raises(errors.RepriseError):
+        storage.put(snapshot, "s3://bucket/runs", archived=True)
+    assert s3.keys() == []
+
+
+def test_large_files_go_in_parts(s3: s3_server.Server, tmp_path: Path) -> None:
+    def add(build: snapshot_v2.Builder) -> None:
+        build.chunks("logs/shop/a/b.log", [b"2026-11-21T12:00:00Z " + b"x" * (12 << 20) + b"\n"])
+
+    snapshot = snapshot_v2.make(tmp_path / "one", more=add)
+    for archived in (False, True):
+        address = storage.put(snapshot, "s3://bucket/runs", archived)
+        got = storage.fetch(address, tmp_path / f"got{archived}")
+        assert contents(got) == contents(snapshot)
+
+
+# -- addresses that cannot be used ----------------------------------------------------------------------
+
+
+def test_no_such_bucket(s3: s3_server.Server, snapshot: Path) -> None:
+    with pytest.raises(errors.Unreachable, match="404"):
+        storage.put(snapshot, "s3://other/runs")
+
+
+def test_a_protocol_that_nobody_knows(snapshot: Path) -> None:
+    with pytest.raises(errors.InvalidInput, match="fsspec"):
+        storage.put(snapshot, "nonsense://x/y")
+
+
+def test_s3_without_its_module(snapshot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str, *args: Any) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr("importlib.import_module", absent)
+    with pytest.raises(errors.Unsupported, match=r"reprise\[s3\]"):
+        storage.put(snapshot, "s3://bucket/runs")
+
+
+def test_a_directory_that_cannot_be_written(snapshot: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(errors.Refused, match="see its volume"):
+        storage.put(snapshot, str(tmp_path / "file" / "store"))
+
+
+def full_disk(*args: Any, **options: Any) -> NoReturn:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_where_it_is_fetched_to(
+    s3: s3_server.Server, snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.put(snapshot, "s3://bucket/runs")
+    monkeypatch.setattr("os.fsync", full_disk)
+    with pytest.raises(errors.Refused, match="No space left on device; see its volume"):
+        storage.fetch("s3://bucket/runs/one", tmp_path / "got")
+    assert list((tmp_path / "got").iterdir()) == []

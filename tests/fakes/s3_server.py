@@ -1,0 +1,78 @@
+"""A real S3 server on this machine, in a thread, that can be told to fail."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+import localbucket
+
+BUCKET = "bucket"
+
+
+class Server:
+    """`url` is what clients talk to; `files` lies under `root / BUCKET`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        # Writes that are answered before every later one is refused; None: all.
+        self.writes_left: int | None = None
+        self.deletes_fail = False
+        (root / BUCKET).mkdir(parents=True)
+        owner = self
+
+        class Handler(localbucket.S3Handler):  # type: ignore[misc,name-defined]
+            data_root = root
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+            def do_PUT(self) -> None:
+                if owner.writes_left is not None:
+                    owner.writes_left -= 1
+                    if owner.writes_left < 0:
+                        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                        self.send_error(403, "no more")
+                        return
+                super().do_PUT()
+
+            def do_POST(self) -> None:
+                if not self.path.endswith("?delete"):
+                    super().do_POST()
+                    return
+                # DeleteObjects, which localbucket does not have.
+                body = ElementTree.fromstring(self.rfile.read(int(self.headers["Content-Length"])))  # noqa: S314
+                if owner.deletes_fail:
+                    self.send_error(403, "no")
+                    return
+                keys = [found.text or "" for found in body.iterfind(".//{*}Key")]
+                for key in keys:
+                    (root / BUCKET / key).unlink(missing_ok=True)
+                deleted = "".join(f"<Deleted><Key>{escape(key)}</Key></Deleted>" for key in keys)
+                answer = f"<DeleteResult>{deleted}</DeleteResult>".encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def keys(self) -> list[str]:
+        top = self.root / BUCKET
+        return sorted(str(path.relative_to(top)) for path in top.rglob("*") if path.is_file())
+
+    @contextmanager
+    def running(self) -> Iterator["Server"]:
+        thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._server.shutdown()
+            self._server.server_close()
+            thread.join()
