@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Self
+from typing import Any, Protocol, Self
 from urllib.parse import urlencode
 
 import aiohttp
@@ -14,6 +14,49 @@ from reprise.domain import errors
 # Enough for every schema and for thousands of pods; so many of them at a time fit into the memory limit.
 MAX_BODY_BYTES = 16 * 1024 * 1024
 MAX_READS = 8
+
+
+class Content(Protocol):
+    """A body that comes in pieces."""
+
+    def iter_any(self) -> AsyncIterator[bytes]: ...
+
+
+class Opened(Protocol):
+    """An answer whose body is not read yet: what is used of aiohttp's."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def content(self) -> Content: ...
+
+    async def read(self) -> bytes: ...
+
+    async def __aenter__(self) -> Any: ...
+
+    async def __aexit__(self, *exc_info: Any) -> None: ...
+
+
+class Source(Protocol):
+    """What the gateway asks of an API server; a recorded one answers the same questions."""
+
+    async def open(
+        self,
+        path: str,
+        query: Sequence[tuple[str, str]] = (),
+        accept: str = "application/json",
+        timeout_seconds: float = kube.REQUEST_TIMEOUT_SECONDS,
+    ) -> Opened: ...
+
+    async def read(
+        self, path: str, query: Sequence[tuple[str, str]] = (), accept: str = "application/json"
+    ) -> kube.Response: ...
+
+    async def request(self, method: str, path: str, **options: Any) -> kube.Json: ...
+
+    def version_of(self, path: str) -> str | None:
+        """Changes with every answer that may be given for `path`; None when nobody can tell."""
 
 
 class Upstream(kube.Kube):
@@ -32,6 +75,10 @@ class Upstream(kube.Kube):
 
     async def __aenter__(self) -> Self:
         return self
+
+    def version_of(self, path: str) -> str | None:
+        """A live cluster changes at any time."""
+        return None
 
     async def open(
         self,
@@ -85,9 +132,7 @@ async def read_capped(response: aiohttp.ClientResponse, limit: int = MAX_BODY_BY
     return b"".join(parts)
 
 
-async def batches(
-    response: aiohttp.ClientResponse, limit: int = 4 * 1024 * 1024
-) -> AsyncIterator[list[bytes]]:
+async def batches(response: Opened, limit: int = 4 * 1024 * 1024) -> AsyncIterator[list[bytes]]:
     """The lines of a stream as they come, each with its end, those that came together in one list. A line
     beyond `limit` bytes comes in pieces. Raises Unreachable when the stream breaks off.
     """
@@ -106,7 +151,7 @@ async def batches(
         yield [rest]
 
 
-async def lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def lines(response: Opened) -> AsyncIterator[bytes]:
     """The lines of a stream, one by one. Raises Unreachable when it breaks off."""
     async for batch in batches(response):
         for line in batch:
