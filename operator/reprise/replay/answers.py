@@ -21,7 +21,11 @@ class Failure(Exception):
 
     def __init__(self, code: int, message: str, reason: str = "", details: Json | None = None) -> None:
         super().__init__(message)
-        self.response = kube.Response(code, JSON, dump(reply.status_body(code, message, reason, details)))
+        body = reply.status_body(code, message, reason)
+        if details is not None:
+            # The code comes last, as the API server has it.
+            body = {**body, "details": details, "code": body.pop("code")}
+        self.response = kube.Response(code, JSON, dump(body))
 
 
 def not_found(path: ApiPath) -> Failure:
@@ -32,7 +36,7 @@ def not_found(path: ApiPath) -> Failure:
 
 
 def no_resource() -> Failure:
-    return Failure(404, "the server could not find the requested resource")
+    return Failure(404, "the server could not find the requested resource", details={})
 
 
 async def once(body: bytes) -> AsyncGenerator[bytes, None]:

@@ -41,7 +41,8 @@ def certificate(folder: Path, host: str, now: dt.datetime) -> Certificate:
     ca, served = folder / "ca.crt", folder / "tls.pem"
     if not (ca.is_file() and served.is_file() and _lasts(ca, now)):
         folder.mkdir(parents=True, exist_ok=True)
-        authority = x509.Authority("incident", now, _DAYS)
+        # NB: one name for both would make the certificate look as if it had signed itself.
+        authority = x509.Authority("incident-ca", now, _DAYS)
         names, addresses = _names(host)
         pair = authority.issue("incident", names, addresses)
         write_private(served, pair.certificate + pair.key)

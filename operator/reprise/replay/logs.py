@@ -32,6 +32,13 @@ class _Asked:
 def stream(root: Path, pod: Json, query: Mapping[str, str], clock: Clock) -> Stream:
     """The answer to GET pods/<name>/log. Raises Failure as the API server or the kubelet would refuse."""
     meta = pod["metadata"]
+    asked = _Asked(
+        since=_since(query, meta["name"], clock),
+        tail=_number(query, "tailLines", 0, meta["name"]),
+        limit=_number(query, "limitBytes", 1, meta["name"]),
+        timestamps=query.get("timestamps") in ("true", "1"),
+        follow=query.get("follow") in ("true", "1"),
+    )
     container = _container(pod, query.get("container", ""))
     if not (pod.get("spec") or {}).get("nodeName"):
         # No kubelet to ask: the API server has nothing to say.
@@ -42,17 +49,10 @@ def stream(root: Path, pod: Json, query: Mapping[str, str], clock: Clock) -> Str
     path = root / "logs" / meta["namespace"] / meta["name"] / name
     if not path.is_file():
         return Stream(200, once(f"unable to retrieve container logs for {identity}".encode()))
-    asked = _Asked(
-        since=_since(query, clock),
-        tail=_number(query, "tailLines", 0),
-        limit=_number(query, "limitBytes", 1),
-        timestamps=query.get("timestamps") in ("true", "1"),
-        follow=query.get("follow") in ("true", "1"),
-    )
     return Stream(200, _lines(path, asked, clock))
 
 
-def _number(query: Mapping[str, str], name: str, least: int) -> int | None:
+def _number(query: Mapping[str, str], name: str, least: int, pod: str) -> int | None:
     text = query.get(name)
     if not text:
         return None
@@ -62,13 +62,19 @@ def _number(query: Mapping[str, str], name: str, least: int) -> int | None:
         raise Failure(400, f'strconv.ParseInt: parsing "{text}": invalid syntax') from exc
     if value < least:
         bound = "must be greater than 0" if least else "must be greater than or equal to 0"
-        text = f'PodLogOptions "" is invalid: {name}: Invalid value: {value}: {bound}'
-        raise Failure(422, text, "Invalid")
+        problem = f"Invalid value: {value}: {bound}"
+        cause = {"reason": "FieldValueInvalid", "message": problem, "field": name}
+        raise Failure(
+            422,
+            f'PodLogOptions "{pod}" is invalid: {name}: {problem}',
+            "Invalid",
+            {"name": pod, "kind": "PodLogOptions", "causes": [cause]},
+        )
     return value
 
 
-def _since(query: Mapping[str, str], clock: Clock) -> dt.datetime | None:
-    if seconds := _number(query, "sinceSeconds", 1):
+def _since(query: Mapping[str, str], pod: str, clock: Clock) -> dt.datetime | None:
+    if seconds := _number(query, "sinceSeconds", 1, pod):
         return clock() - dt.timedelta(seconds=seconds)
     return redaction.parse_time(query.get("sinceTime"))
 

@@ -13,8 +13,26 @@ Json = Mapping[str, Any]
 Matches = Callable[[Json], bool]
 
 _TOKENS = re.compile(r"\s*(?:(!=|==|[=!<>(),])|([^\s=!<>(),]+)|$)")
-_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)")
+_PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_NAME_PART = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+# The server's words, examples and all.
+_PREFIX_TEXT = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
+    "start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    r"'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+_NAME_TEXT = (
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+_VALUE_TEXT = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must "
+    "start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used "
+    "for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+)
+_NUMBER_TEXT = "for 'Gt', 'Lt' operators, the value must be an integer"
 _OPERATORS = ("=", "==", "!=", "in", "notin", ">", "<")
 _OPERATOR_TEXT = "in, notin, =, ==, !=, gt, lt"
 
@@ -89,11 +107,11 @@ class _Parser:
         key = self._take()
         if not _is_word(key):
             raise errors.InvalidInput(f"found '{key}', expected: identifier")
-        if not _KEY.fullmatch(key):
-            raise errors.InvalidInput(
-                f"<nil>: Invalid value: \"{key}\": name part must consist of alphanumeric characters, '-', "
-                "'_' or '.', and must start and end with an alphanumeric character"
-            )
+        prefix, slash, name = key.rpartition("/")
+        if slash and not _PREFIX.fullmatch(prefix):
+            raise errors.InvalidInput(f'<nil>: Invalid value: "{key}": prefix part {_PREFIX_TEXT}')
+        if not _NAME_PART.fullmatch(name):
+            raise errors.InvalidInput(f'<nil>: Invalid value: "{key}": name part {_NAME_TEXT}')
         if absent or self._next() in ("", ","):
             return Requirement(key, "!" if absent else "exists", frozenset())
         operator = self._take()
@@ -102,16 +120,9 @@ class _Parser:
         values = self._set() if operator in ("in", "notin") else self._exact()
         for value in values:
             if operator in "<>" and not re.fullmatch(r"[+-]?\d+", value):
-                raise errors.InvalidInput(
-                    f"values[0][{key}]: Invalid value: \"{value}\": for 'Gt', 'Lt' operators, the value "
-                    "must be an integer"
-                )
+                raise errors.InvalidInput(f'values[0]: Invalid value: "{value}": {_NUMBER_TEXT}')
             if not _VALUE.fullmatch(value):
-                raise errors.InvalidInput(
-                    f'values[0][{key}]: Invalid value: "{value}": a valid label must be an empty string or '
-                    "consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-                    "alphanumeric character"
-                )
+                raise errors.InvalidInput(f'values[0][{key}]: Invalid value: "{value}": {_VALUE_TEXT}')
         return Requirement(key, operator, frozenset(values))
 
     def _exact(self) -> list[str]:
