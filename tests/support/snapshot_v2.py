@@ -216,7 +216,7 @@ def objects() -> dict[tuple[str, str], list[Json]]:
         event("ad-1.a", AD, "BackOff", 1500),
         event("cart-1.b", CART, "Started", 600, "Normal"),
     ]
-    usage = {"cpu": "12m", "memory": "34Mi"}
+    usage, room = {"cpu": "12m", "memory": "34Mi"}, {"cpu": "4", "memory": "8Gi"}
     deployment = {
         "spec": {
             "replicas": 1,
@@ -230,7 +230,9 @@ def objects() -> dict[tuple[str, str], list[Json]]:
             {**simple("v1", "Namespace", name, ""), "status": {"phase": "Active"}}
             for name in ("default", "kube-system", NAMESPACE)
         ],
-        ("", "nodes"): [simple("v1", "Node", "worker-1", "", spec={}, status={"conditions": []})],
+        ("", "nodes"): [
+            simple("v1", "Node", "worker-1", "", spec={}, status={"capacity": room, "allocatable": room})
+        ],
         # In the order of a server's list.
         ("", "pods"): [DNS, AD, CART_RELABELLED, CHECKOUT, EMAIL, SHIPPING],
         ("", "services"): [simple("v1", "Service", "cart", spec={"type": "ClusterIP"}, status={})],

@@ -90,7 +90,8 @@ async def test_the_previous_container(root: Path) -> None:
         (
             snapshots.CART,
             {"tailLines": "-1"},
-            'PodLogOptions "cart-1" is invalid: tailLines: Invalid value: -1: must be greater than or equal to 0',
+            'PodLogOptions "cart-1" is invalid: tailLines: Invalid value: -1: '
+            "must be greater than or equal to 0",
         ),
     ],
 )

@@ -60,8 +60,8 @@ def test_an_object_without_labels() -> None:
         ("a=b=c", "found '=', expected: ',' or 'end of string'"),
         (
             "a>x",
-            "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value "
-            "must be an integer",
+            "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the "
+            "value must be an integer",
         ),
         ("!", "unable to parse requirement: found '', expected: identifier"),
         ("a in (b c)", "unable to parse requirement: found 'c', expected: ',' or ')'"),
