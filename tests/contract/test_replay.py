@@ -174,6 +174,19 @@ async def test_a_watch_from_before_tells_what_has_happened_since(replay: Running
     assert (event["type"], event["object"]["code"]) == ("ERROR", 410)
 
 
+async def test_the_revision_of_an_attempt_is_of_another_history(root: Path, tmp_path: Path) -> None:
+    """Attempts may live in a cluster that counts far beyond the recorded one."""
+    async with replaying(root, tmp_path / "out"):
+        pass
+    stored = tmp_path / "out" / "attempts" / "attempt-1.json"
+    obj = json.loads(stored.read_text())
+    obj["metadata"]["resourceVersion"] = "100000"
+    stored.write_text(json.dumps(obj))
+    async with replaying(root, tmp_path / "out") as running:
+        assert len(await watched(running, "resourceVersion=206")) == 3
+        assert (await running.ask(PODS + "?resourceVersion=206"))[0] == 200
+
+
 async def test_moving_time_is_replayed(root: Path, tmp_path: Path) -> None:
     """Ten seconds before the crash the pod is not there; a watch sees it come."""
     late = snapshots.build(tmp_path / "late")

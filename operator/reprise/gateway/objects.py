@@ -42,7 +42,9 @@ class Objects:
 
     async def serve(self, request: web.Request, session: Session, path: ApiPath) -> web.StreamResponse:
         """Answer a request that the allow-list and the namespace rule have let through."""
-        refused = _check_query(request, session)
+        # What was recorded of history is what may be seen of it; a live one also tells of before the attempt.
+        oldest = session.oldest_revision if self._kube.version_of(path.url()) is None else 0
+        refused = _check_query(request, session, oldest)
         if refused is not None:
             return refused
         if path.subresource == "log":
@@ -203,16 +205,14 @@ def is_watch(request: web.Request) -> bool:
     return request.query.get("watch") in ("true", "1")
 
 
-def _check_query(request: web.Request, session: Session) -> web.Response | None:
-    """Refuse selectors that ask about what is hidden, and history from before the attempt."""
+def _check_query(request: web.Request, session: Session, oldest: int) -> web.Response | None:
+    """Refuse selectors that ask about what is hidden, and history from before the revision `oldest`."""
     for name in _SELECTORS:
         if redaction.mentions(session.view, request.query.get(name, "")):
             return reply.refuse(403, f"{name}: selects by something that is not readable here")
     version = request.query.get("resourceVersion", "")
-    if version.isdecimal() and 0 < int(version) < session.oldest_revision:
-        return reply.refuse(
-            410, f"too old resource version: {version} ({session.oldest_revision})", reason="Expired"
-        )
+    if version.isdecimal() and 0 < int(version) < oldest:
+        return reply.refuse(410, f"too old resource version: {version} ({oldest})", reason="Expired")
     return None
 
 

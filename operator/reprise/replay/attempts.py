@@ -82,7 +82,7 @@ class AttemptStore:
                         "wallClockSeconds": limits.wall_clock_seconds,
                         "requests": limits.requests,
                     },
-                    "injector": "hidden",
+                    "injector": "visible" if self._source.injector_visible else "hidden",
                 },
             },
         )

@@ -7,20 +7,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reprise.domain import errors, redaction
+from reprise.domain import access, errors, redaction
 
 SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
 class Source:
-    """`digest` is the SHA-256 of manifest.json in hex, and so that of the whole snapshot. Times are aware."""
+    """`digest` is the SHA-256 of manifest.json in hex, and so that of the whole snapshot. Times are aware.
+
+    `injector_visible`: objects of the fault injector were recorded, so whoever reads may see it.
+    """
 
     root: Path
     id: str
     namespace: str
     digest: str
     timeline: Mapping[str, dt.datetime]
+    injector_visible: bool = False
 
     @property
     def begin(self) -> dt.datetime:
@@ -52,7 +56,12 @@ def read(root: Path) -> Source:
         if missing:
             raise errors.Corrupt(f"manifest.json: timeline: expected RFC 3339 times of {', '.join(missing)}")
         return Source(
-            root, str(document["id"]), str(document["namespace"]), hashlib.sha256(data).hexdigest(), known
+            root=root,
+            id=str(document["id"]),
+            namespace=str(document["namespace"]),
+            digest=hashlib.sha256(data).hexdigest(),
+            timeline=known,
+            injector_visible=any((root / "objects").glob(f"{access.INJECTOR_GROUP}~*")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise errors.Corrupt(f"manifest.json: expected the manifest of a snapshot, found {exc!r}") from exc

@@ -222,7 +222,8 @@ def _duration(given: Mapping[str, str], name: str) -> float:
         return 0.0
     found = _DURATION.findall(text)
     if "".join(number + unit for number, unit in found) != text:
-        raise errors.InvalidInput(f"unable to parse param '{name}': time: invalid duration \"{text}\"")
+        what = "missing unit in" if re.fullmatch(r"\d+(\.\d*)?", text) else "invalid"
+        raise errors.InvalidInput(f"unable to parse param '{name}': time: {what} duration \"{text}\"")
     return sum(float(number) * _UNITS_US[unit] for number, unit in found)
 
 

@@ -35,6 +35,8 @@ _FORM = "1"
 # Samples come series by series. Prometheus takes what is at most half a block older than the newest one,
 # whatever the order. NB: an out-of-order window would not do: what it lets in is in no snapshot of the TSDB.
 _BLOCK = "30d"
+# What is old is kept: it is all that there is.
+_CONFIG = "storage: {tsdb: {retention: {time: 100y}}}\n"
 _LISTENING = re.compile(r'msg="Listening on" .*address=(\S+)')
 _READY = "Server is ready to receive web requests"
 _PR_SET_PDEATHSIG = 1
@@ -65,6 +67,7 @@ async def _ensure(binary: Path, source: Source, cache: Path, http: aiohttp.Clien
             binary, work, "--web.enable-remote-write-receiver", "--web.enable-admin-api"
         ) as url:
             await _load(source, url, http)
+            # NB: of nothing at all there is a snapshot, too: an empty folder.
             async with http.post(f"{url}/api/v1/admin/tsdb/snapshot") as answer:
                 document = json.loads(await answer.read())
         if document.get("status") != "success":
@@ -107,14 +110,12 @@ def _series(path: Path) -> Iterator[tuple[dict[str, str], list[tuple[int, str]]]
 @asynccontextmanager
 async def _running(binary: Path, work: Path, *more: str) -> AsyncIterator[str]:
     """Prometheus over `work`/data until the end of the block. Its log is `work`/log."""
-    (work / "prometheus.yml").write_text("{}\n")
+    (work / "prometheus.yml").write_text(_CONFIG)
     try:
         process = await asyncio.create_subprocess_exec(
             binary,
             f"--config.file={work / 'prometheus.yml'}",
             f"--storage.tsdb.path={work / 'data'}",
-            # What is old is kept: it is all that there is.
-            "--storage.tsdb.retention.time=100y",
             f"--storage.tsdb.min-block-duration={_BLOCK}",
             f"--storage.tsdb.max-block-duration={_BLOCK}",
             "--web.listen-address=127.0.0.1:0",
