@@ -435,7 +435,8 @@ class _Writer:
         path.parent.mkdir(parents=True, exist_ok=True)
         encoded = data.encode()
         path.write_bytes(encoded)
-        rows = encoded.count(b"\n") - (1 if name.endswith(".tsv") else 0)
+        has_head = name.endswith(".tsv") or name.startswith("objects/")
+        rows = encoded.count(b"\n") - has_head
         self.files.append(
             {
                 "path": name,
