@@ -10,9 +10,12 @@ import pytest
 from tests.support import snapshot_v2 as snapshots
 from tests.support.replaying import Running, replaying
 
+from reprise.adapters import kube
 from reprise.domain import errors
 from reprise.domain.budget import Budget, Phase
 from reprise.gateway import negotiate
+from reprise.replay import serve
+from reprise.replay.kube import SnapshotKube
 
 PODS = "/api/v1/namespaces/otel-demo/pods"
 TABLE = negotiate.TABLE
@@ -126,6 +129,43 @@ async def test_kept_answers_are_counted_and_audited_like_all(root: Path, tmp_pat
     assert [line["status"] for line in lines] == [200, 200, 200, 429]
     assert len({line["bytes"] for line in lines[:3]}) == 1
     assert running.outcomes[0].phase is Phase.TURNS_EXHAUSTED
+    assert running.outcomes[0].requests == 4
+
+
+async def test_what_is_kept_is_not_made_again(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    class Counting(SnapshotKube):
+        async def read(self, path: str, *rest: Any, **more: Any) -> kube.Response:
+            read.append(path)
+            return await super().read(path, *rest, **more)
+
+    monkeypatch.setattr(serve, "SnapshotKube", Counting)
+    async with replaying(root, tmp_path / "out", attempts=2) as running:
+        read.clear()
+        for attempt in (0, 1):
+            for accept in (TABLE, "application/json"):
+                await running.ask(PODS, accept=accept, attempt=attempt)
+        assert read == [PODS, PODS]
+        await running.ask(PODS + "?labelSelector=app=cart")
+        await running.ask(PODS + "/cart-1")
+        await running.ask(PODS + "/cart-1")
+        assert read == [PODS, PODS, PODS, PODS + "/cart-1"]
+
+
+async def test_a_kept_answer_is_for_one_view_only(root: Path, tmp_path: Path) -> None:
+    """The second attempt's window begins later: an earlier Event is hidden from it, whoever asked before."""
+    async with replaying(root, tmp_path / "out", attempts=2):
+        pass
+    stored = tmp_path / "out" / "attempts" / "attempt-2.json"
+    obj = json.loads(stored.read_text())
+    obj["spec"]["window"]["start"] = snapshots.text(snapshots.at(1200))
+    stored.write_text(json.dumps(obj))
+    async with replaying(root, tmp_path / "out", attempts=2) as running:
+        found = [names((await running.ask("/api/v1/events", attempt=one))[1]) for one in (0, 1, 0, 1)]
+    assert found == [["ad-1.a", "cart-1.b"], ["ad-1.a"]] * 2
 
 
 # -- watch ------------------------------------------------------------------------------------------

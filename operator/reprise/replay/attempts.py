@@ -18,7 +18,7 @@ from reprise.adapters import kube
 from reprise.domain import errors
 from reprise.domain.budget import Budget, Phase
 from reprise.gateway import attempt as attempts
-from reprise.gateway import reply
+from reprise.gateway import audit, reply
 from reprise.replay.answers import JSON, Stream, dump
 from reprise.replay.source import Source
 
@@ -97,17 +97,20 @@ class AttemptStore:
     def names(self) -> list[str]:
         return sorted(self._objects)
 
-    def outcomes(self) -> list[Outcome]:
-        """All attempts as they are stored, by name."""
+    def outcomes(self, trails: Path) -> list[Outcome]:
+        """All attempts, by name. Requests are counted from their audit trails in the folder `trails`: what is
+        stored of them is some seconds old."""
         found = []
         for name, obj in sorted(self._objects.items()):
             status = obj.get("status") or {}
             submitted = status.get("submission")
+            trail = audit.Trail(trails, obj["metadata"]["uid"])
+            trail.close()
             found.append(
                 Outcome(
                     name,
                     Phase(status.get("phase") or Phase.PENDING),
-                    int(status.get("requests") or 0),
+                    max(int(status.get("requests") or 0), trail.totals.counted),
                     None if submitted is None else tuple(submitted["entities"]),
                 )
             )

@@ -110,7 +110,7 @@ async def run(
             on_ready(Ready(url, settings.out / "ca.crt", found.namespace, clock(), keys, reason))
 
         await _until(stop, registry, app, settings, tls, opened)
-    return tuple(store.outcomes())
+    return tuple(store.outcomes(settings.out / "audit"))
 
 
 async def _until(

@@ -46,17 +46,17 @@ async def test_a_status_survives_a_restart(tmp_path: Path, found: source.Source,
     again = AttemptStore(tmp_path / "attempts", found)
     again.ensure("attempt-1", "another", Budget(1, 1), snapshots.RECORDED)
     assert again.opens("attempt-1", "secret")
-    (outcome,) = again.outcomes()
+    (outcome,) = again.outcomes(tmp_path / "audit")
     assert (outcome.phase, outcome.requests, outcome.entities) == (Phase.SUBMITTED, 3, ("a/Pod/b",))
 
 
 @pytest.mark.parametrize("precondition", [{"uid": "x"}, {"resourceVersion": "999"}])
 async def test_a_patch_for_another_state_is_refused(
-    store: AttemptStore, precondition: dict[str, str]
+    tmp_path: Path, store: AttemptStore, precondition: dict[str, str]
 ) -> None:
     with pytest.raises(errors.Conflict):
         await store.request("PATCH", f"{URL}/status", body={"metadata": precondition, "status": {}})
-    assert store.outcomes()[0].phase is Phase.PENDING
+    assert store.outcomes(tmp_path / "audit")[0].phase is Phase.PENDING
 
 
 async def test_what_is_not_there(store: AttemptStore) -> None:

@@ -1,6 +1,7 @@
 """Objects at a moment: as listed at the end, or as they were while time goes by."""
 
 import datetime as dt
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from reprise.domain import errors
 from reprise.replay import ages
 from reprise.replay.clock import Clock
 from reprise.replay.collection import Collection
+from reprise.replay.history import History
 
 PODS = "core~v1~pods.jsonl"
 
@@ -73,6 +75,20 @@ def test_moving_time_goes_through_what_happened(root: Path) -> None:
     seconds.now = 10_000
     assert "otel-demo/quote-1" not in names(found)
     assert names(found) == sorted(names(found))
+
+
+def test_what_comes_again_under_its_name_is_another_object(root: Path) -> None:
+    path = root / "history" / PODS
+    last = json.loads(path.read_text().splitlines()[-1])
+    again = {**last, "type": "ADDED", "time": snapshots.text(snapshots.at(1510)), "resourceVersion": "231"}
+    path.write_text(path.read_text() + snapshots.dump(again) + "\n")
+    history = History(path)
+    assert history.before(len(history.records) - 1) is None
+    assert history.before(len(history.records) - 2) is not None
+    seconds = Seconds()
+    found = Collection(root, PODS, moving(seconds))
+    seconds.now = 1510
+    assert "otel-demo/quote-1" in names(found)
 
 
 def test_ages_go_on_with_moving_time(root: Path) -> None:
