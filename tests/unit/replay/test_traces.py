@@ -9,7 +9,7 @@ import pytest
 from tests.support import snapshot_v2 as snapshots
 
 from reprise.domain import errors
-from reprise.replay import source, traces
+from reprise.replay import source, trace_search
 from reprise.replay.clock import Clock
 from reprise.replay.trace_index import TraceIndex
 from reprise.replay.traces import Traces
@@ -167,4 +167,4 @@ def test_a_broken_index_is_named(tmp_path: Path) -> None:
     ("value", "expected"), [(True, "true"), (3, "3"), (3.0, "3"), (0.25, "0.25"), ("x", "x")]
 )
 def test_values_as_texts(value: object, expected: str) -> None:
-    assert traces.text(value) == expected
+    assert trace_search.text(value) == expected
