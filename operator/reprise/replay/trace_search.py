@@ -2,8 +2,8 @@
 
 Read from its source (internal/storage/v2/memory/tenant.go, cmd/query/app): one span must fulfil all
 conditions of a search. Tags come as texts, and so `error` never is the truth value that the storage compares
-it with: whatever its value, it selects spans whose status is set to OK. What the query API derives (span.kind,
-otel.status_code) is no attribute and selects nothing.
+it with: whatever its value, it selects spans whose status is set to OK. What the query API derives
+(span.kind, otel.status_code) is no attribute and selects nothing.
 """
 
 import json
