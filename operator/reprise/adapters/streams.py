@@ -1,6 +1,7 @@
 """Answers that are read as they come, bounded in size."""
 
 from collections.abc import AsyncIterator
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -10,7 +11,29 @@ from reprise.domain import errors
 MAX_BODY_BYTES = 16 * 1024 * 1024
 
 
-async def read_capped(response: aiohttp.ClientResponse, limit: int = MAX_BODY_BYTES) -> bytes:
+class Content(Protocol):
+    """A body that comes in pieces."""
+
+    def iter_any(self) -> AsyncIterator[bytes]: ...
+
+
+class Opened(Protocol):
+    """An answer whose body is not read yet: what is used of aiohttp's."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def content(self) -> Content: ...
+
+    async def read(self) -> bytes: ...
+
+    async def __aenter__(self) -> Any: ...
+
+    async def __aexit__(self, *exc_info: Any) -> None: ...
+
+
+async def read_capped(response: Opened, limit: int = MAX_BODY_BYTES) -> bytes:
     """The body. Raises Refused when it is longer than `limit` bytes, Unreachable when it breaks off."""
     parts: list[bytes] = []
     size = 0
@@ -25,9 +48,7 @@ async def read_capped(response: aiohttp.ClientResponse, limit: int = MAX_BODY_BY
     return b"".join(parts)
 
 
-async def batches(
-    response: aiohttp.ClientResponse, limit: int = 4 * 1024 * 1024
-) -> AsyncIterator[list[bytes]]:
+async def batches(response: Opened, limit: int = 4 * 1024 * 1024) -> AsyncIterator[list[bytes]]:
     """The lines of a stream as they come, each with its end, those that came together in one list. A line
     beyond `limit` bytes comes in pieces. Raises Unreachable when the stream breaks off.
     """
@@ -46,7 +67,7 @@ async def batches(
         yield [rest]
 
 
-async def lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def lines(response: Opened) -> AsyncIterator[bytes]:
     """The lines of a stream, one by one. Raises Unreachable when it breaks off."""
     async for batch in batches(response):
         for line in batch:

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "import_",
         "Import answers that were written for other benchmarks.",
     ),
+    "replay": ("reprise.cli.replay", "replay", "Serve a recorded incident to agents, without a cluster."),
     "snapshot": ("reprise.cli.snapshot", "snapshot", "Verify, store, export and compare recorded snapshots."),
     "operator": (
         "reprise.cli.operator",

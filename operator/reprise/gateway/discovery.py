@@ -9,7 +9,7 @@ from aiohttp import web
 from reprise.domain import discovery, redaction
 from reprise.gateway import negotiate, reply
 from reprise.gateway.session import Session
-from reprise.gateway.upstream import Upstream
+from reprise.gateway.upstream import Source
 
 # CRDs may be installed at any time, so not for long.
 KEEP_SECONDS = 30.0
@@ -19,7 +19,7 @@ class Discovery:
     """Serves /api, /apis, /openapi and /version. Keeps filtered answers for a moment: kubectl asks for the
     same ones with every command."""
 
-    def __init__(self, kube: Upstream) -> None:
+    def __init__(self, kube: Source) -> None:
         self._kube = kube
         # A handful of paths times two views: the paths are checked before they get here.
         self._kept: dict[tuple[str, str, bool], tuple[float, bytes]] = {}

@@ -1,5 +1,7 @@
 """What an agent is told: its task, where things are, how to answer, what it has left."""
 
+from datetime import datetime
+
 from aiohttp import web
 
 from reprise.gateway import reply
@@ -20,7 +22,7 @@ Access is read-only. All of it needs the header "Authorization: Bearer <token>".
   Alerts            /alerts: firing, pending and resolved
   Budgets           /attempt (JSON)
 
-Nothing older than {start} is shown.
+Nothing older than {start} is shown. The time here is {now}.
 
 Answer with POST /submit, Content-Type application/json:
   {{"entities": [{{"name": "{namespace}/Deployment/example"}}, {{"name": "Node/example"}}]}}
@@ -34,14 +36,15 @@ Left: {requests} requests, {seconds:.0f} s.
 """
 
 
-def answer(request: web.Request, session: Session, registry: Registry) -> web.Response:
-    """GET /instructions as text, GET /attempt as JSON."""
+def answer(request: web.Request, session: Session, registry: Registry, now: datetime) -> web.Response:
+    """GET /instructions as text, GET /attempt as JSON. `now` is the time that is shown."""
     left = session.left()
     if request.path.strip("/") == "instructions":
         return web.Response(
             text=_TEXT.format(
                 namespace=session.attempt.application_namespace,
                 start=rfc3339(session.view.window_start),
+                now=rfc3339(now),
                 requests=left["requests"],
                 seconds=left["wallClockSeconds"],
             )
@@ -53,7 +56,7 @@ def answer(request: web.Request, session: Session, registry: Registry) -> web.Re
             "phase": str(session.phase),
             "namespace": session.attempt.application_namespace,
             "namespaces": registry.namespaces(session.view),
-            "window": {"start": rfc3339(session.view.window_start)},
+            "window": {"start": rfc3339(session.view.window_start), "now": rfc3339(now)},
             "budgets": {"requests": total.requests, "wallClockSeconds": total.wall_clock_seconds},
             "left": left,
         }

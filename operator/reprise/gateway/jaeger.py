@@ -13,7 +13,7 @@ from reprise.adapters.streams import read_capped
 from reprise.domain import errors, redaction
 from reprise.domain.redaction import View
 from reprise.gateway import reply
-from reprise.gateway.session import Session, utc_now
+from reprise.gateway.session import Clock, Session, utc_now
 
 Json = dict[str, Any]
 TIMEOUT_SECONDS = 20.0
@@ -22,15 +22,18 @@ _SEARCH = ("service", "operation", "tags", "tag", "minDuration", "maxDuration", 
 
 
 class Jaeger:
-    def __init__(self, base_url: str, http: aiohttp.ClientSession) -> None:
+    """`clock` is the time that is shown. Where answers come from elsewhere, a subclass has its own `ask`."""
+
+    def __init__(self, base_url: str, http: aiohttp.ClientSession, clock: Clock = utc_now) -> None:
         self._base = base_url.rstrip("/")
         self._http = http
+        self._clock = clock
 
     async def serve(self, request: web.Request, session: Session) -> web.Response:
         """Answer /jaeger/api/…. Errors take Jaeger's own shape."""
         if request.method != "GET":
             return _error(405, f"expected GET, found {request.method}")
-        view, now = session.view, utc_now()
+        view, now = session.view, self._clock()
         if any(redaction.mentions(view, value) for value in request.query.values()):
             return _error(403, "asks for something that is not readable here")
         parts = request.path.strip("/").split("/")[1:]
@@ -58,7 +61,7 @@ class Jaeger:
                     "expected services, services/<service>/operations, operations, traces, traces/<id> or "
                     "dependencies under /jaeger/api",
                 )
-        status, document = await self._ask("/".join(parts), query)
+        status, document = await self.ask("/".join(parts), query)
         if status != 200:
             return reply.as_json(redaction.scrub(view, document), status)
         shown = filtered(view, document)
@@ -66,7 +69,8 @@ class Jaeger:
             return _error(404, "trace not found")
         return reply.as_json(shown)
 
-    async def _ask(self, path: str, query: list[tuple[str, str]]) -> tuple[int, Json]:
+    async def ask(self, path: str, query: list[tuple[str, str]]) -> tuple[int, Json]:
+        """Status and answer of /<path>, not yet filtered. Raises Unreachable and Refused."""
         try:
             async with self._http.get(
                 f"{self._base}/{path}",

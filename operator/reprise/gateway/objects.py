@@ -1,8 +1,8 @@
 """Get, list and watch of allowed resources, and logs of pods."""
 
 import json
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Hashable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from aiohttp import web
@@ -11,13 +11,15 @@ from reprise.adapters.streams import MAX_BODY_BYTES, batches, lines
 from reprise.domain import errors, redaction, rows
 from reprise.domain.access import ApiPath
 from reprise.gateway import negotiate, reply, shape
+from reprise.gateway.kept import Kept
 from reprise.gateway.pages import Sealer
-from reprise.gateway.session import Session, rfc3339
+from reprise.gateway.session import Clock, Session, rfc3339, utc_now
 from reprise.gateway.stream import Stream
-from reprise.gateway.upstream import Upstream
+from reprise.gateway.upstream import Source
 from reprise.gateway.watch import Watch
 
 FORMS = frozenset({"table", "partial"})
+CONTINUED = web.ResponseKey("continued", bool)
 MAX_LOG_BYTES = 16 * 1024 * 1024
 MAX_WATCH_SECONDS = 1800
 _SELECTORS = ("labelSelector", "fieldSelector")
@@ -27,15 +29,23 @@ _LOG_QUERY = ("container", "follow", "previous", "tailLines", "timestamps", "lim
 
 
 class Objects:
-    """Serves resources. One instance for all attempts: it holds nothing of any."""
+    """Serves resources. One instance for all attempts: it holds nothing of any.
 
-    def __init__(self, kube: Upstream, sealer: Sealer) -> None:
+    Where the source tells the version of what it has, finished answers are kept: to filter the same objects
+    again for the same view gives the same bytes.
+    """
+
+    def __init__(self, kube: Source, sealer: Sealer, clock: Clock = utc_now) -> None:
         self._kube = kube
         self._sealer = sealer
+        self._clock = clock
+        self._kept = Kept()
 
     async def serve(self, request: web.Request, session: Session, path: ApiPath) -> web.StreamResponse:
         """Answer a request that the allow-list and the namespace rule have let through."""
-        refused = _check_query(request, session)
+        # What was recorded of history is what may be seen of it; a live one also tells of before the attempt.
+        oldest = session.oldest_revision if self._kube.version_of(path.url()) is None else 0
+        refused = _check_query(request, session, oldest)
         if refused is not None:
             return refused
         if path.subresource == "log":
@@ -45,9 +55,23 @@ class Objects:
             return reply.refuse(406, negotiate.NOT_ACCEPTABLE)
         if is_watch(request):
             return await self._watch(request, session, path, form)
-        if path.name:
-            return await self._get(request, session, path, form)
-        return await self._list(request, session, path, form)
+        key = self._key(request, session, path, form)
+        if key is not None and (known := self._kept.get(key)) is not None:
+            return _ok(known, form)
+        answer = self._get if path.name else self._list
+        response = await answer(request, session, path, form)
+        # A page that is continued bears a token of one attempt.
+        if key is not None and response.status == 200 and CONTINUED not in response:
+            self._kept.put(key, response.body)
+        return response
+
+    def _key(self, request: web.Request, session: Session, path: ApiPath, form: str) -> Hashable | None:
+        """All that an answer depends on; None when it must not be kept."""
+        version = self._kube.version_of(path.url())
+        if version is None or request.query.get("continue"):
+            return None
+        query = tuple(_passed(request, (*_LIST_QUERY, "limit", "includeObject")))
+        return (version, session.view, path.url(), query, form)
 
     # -- get ------------------------------------------------------------------------------------
 
@@ -112,7 +136,10 @@ class Objects:
                 "metadata": document.get("metadata"),
             }
         key = "rows" if form == "table" else "items"
-        return _ok(shape.collection(document, key, items, sealed), form)
+        response = _ok(shape.collection(document, key, items, sealed), form)
+        if sealed:
+            response[CONTINUED] = True
+        return response
 
     def _encoded(
         self, session: Session, path: ApiPath, document: Mapping[str, Any], form: str, include: str
@@ -158,7 +185,7 @@ class Objects:
         if redaction.mentions(session.view, path.name):
             return reply.not_found(path)
         query = _passed(request, _LOG_QUERY)
-        query.append(("sinceTime", _since(request, session.view.window_start)))
+        query.append(("sinceTime", _since(request, session.view.window_start, self._clock())))
         follow = request.query.get("follow") in ("true", "1")
         seconds = MAX_WATCH_SECONDS if follow else 30.0
         response = await self._kube.open(path.url(), query, "*/*", timeout_seconds=seconds)
@@ -179,23 +206,21 @@ def is_watch(request: web.Request) -> bool:
     return request.query.get("watch") in ("true", "1")
 
 
-def _check_query(request: web.Request, session: Session) -> web.Response | None:
-    """Refuse selectors that ask about what is hidden, and history from before the attempt."""
+def _check_query(request: web.Request, session: Session, oldest: int) -> web.Response | None:
+    """Refuse selectors that ask about what is hidden, and history from before the revision `oldest`."""
     for name in _SELECTORS:
         if redaction.mentions(session.view, request.query.get(name, "")):
             return reply.refuse(403, f"{name}: selects by something that is not readable here")
     version = request.query.get("resourceVersion", "")
-    if version.isdecimal() and 0 < int(version) < session.oldest_revision:
-        return reply.refuse(
-            410, f"too old resource version: {version} ({session.oldest_revision})", reason="Expired"
-        )
+    if version.isdecimal() and 0 < int(version) < oldest:
+        return reply.refuse(410, f"too old resource version: {version} ({oldest})", reason="Expired")
     return None
 
 
-def _since(request: web.Request, start: datetime) -> str:
+def _since(request: web.Request, start: datetime, now: datetime) -> str:
     asked = redaction.parse_time(request.query.get("sinceTime"))
     if seconds := _number(request.query.get("sinceSeconds")):
-        asked = datetime.now(UTC) - timedelta(seconds=seconds)
+        asked = now - timedelta(seconds=seconds)
     return rfc3339(max(asked, start) if asked else start)
 
 

@@ -8,7 +8,7 @@ import asyncio
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -18,7 +18,7 @@ from reprise.adapters.streams import read_capped
 from reprise.domain import errors, redaction
 from reprise.domain.redaction import View
 from reprise.gateway import promql, reply
-from reprise.gateway.session import Session, rfc3339
+from reprise.gateway.session import Clock, Session, rfc3339, utc_now
 
 Json = dict[str, Any]
 TIMEOUT_SECONDS = 20.0
@@ -38,9 +38,12 @@ _VALUES = ("match[]", "start", "end", "limit")
 
 
 class Prometheus:
-    def __init__(self, base_url: str, http: aiohttp.ClientSession) -> None:
+    """`clock` is the time that is shown. Where answers come from elsewhere, a subclass has its own `ask`."""
+
+    def __init__(self, base_url: str, http: aiohttp.ClientSession, clock: Clock = utc_now) -> None:
         self._base = base_url.rstrip("/")
         self._http = http
+        self._clock = clock
 
     async def serve(self, request: web.Request, session: Session) -> web.Response:
         """Answer /prometheus/api/v1/…. Errors take Prometheus' own shape."""
@@ -57,22 +60,22 @@ class Prometheus:
             given += [(key, value) for key, value in form.items() if isinstance(value, str)]
         try:
             sent = bounded(
-                session.view, [(key, value) for key, value in given if key in names], endpoint, _now()
+                session.view, [(key, value) for key, value in given if key in names], endpoint, self._clock()
             )
         except errors.InvalidInput as exc:
             return _error(400, str(exc))
-        status, document = await self._ask(endpoint, sent)
+        status, document = await self.ask(endpoint, sent)
         if status != 200:
             return reply.as_json(redaction.scrub(session.view, document), status)
         return reply.as_json(filtered(session.view, endpoint, document))
 
     async def alerts(self, session: Session) -> web.Response:
         """GET /alerts: what fires, is pending, or has resolved since the window began."""
-        now = _now()
+        now = self._clock()
         start = session.view.window_start
-        status, rules = await self._ask("rules", [("type", "alert")])
+        status, rules = await self.ask("rules", [("type", "alert")])
         step = max(STEP_SECONDS, int((now - start).total_seconds() / 10_000) + 1)
-        history_status, history = await self._ask(
+        history_status, history = await self.ask(
             "query_range",
             [
                 ("query", "ALERTS"),
@@ -88,7 +91,8 @@ class Prometheus:
         )
         return reply.as_json(found)
 
-    async def _ask(self, endpoint: str, form: list[tuple[str, str]]) -> tuple[int, Json]:
+    async def ask(self, endpoint: str, form: list[tuple[str, str]]) -> tuple[int, Json]:
+        """Status and answer of /api/v1/<endpoint>, not yet filtered. Raises Unreachable and Refused."""
         url = f"{self._base}/api/v1/{endpoint}"
         try:
             async with self._http.get(
@@ -174,10 +178,6 @@ def _bad(view: View, value: Any) -> bool:
     ):
         return True
     return redaction.mentions(view, json.dumps(value, ensure_ascii=False))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _error(status: int, message: str) -> web.Response:

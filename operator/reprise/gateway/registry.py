@@ -14,14 +14,14 @@ from reprise.domain import errors, redaction
 from reprise.gateway import attempt as attempts
 from reprise.gateway import audit
 from reprise.gateway.session import Clock, Session, utc_now
-from reprise.gateway.upstream import Upstream
+from reprise.gateway.upstream import Source
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 WATCH_SECONDS = 240
 
 
-async def changes(kube: Upstream, collection: str, selector: str = "") -> AsyncIterator[tuple[str, Any]]:
+async def changes(kube: Source, collection: str, selector: str = "") -> AsyncIterator[tuple[str, Any]]:
     """List, then watch, one collection. Yields ("SYNC", [objects]) after the list, then (type, object) for
     each change. Ends when the watch does; call again. Raises what reading raises."""
     selected = [("labelSelector", selector)] if selector else []
@@ -50,10 +50,17 @@ class Registry:
     """Follows attempts and namespaces until it is cancelled."""
 
     def __init__(
-        self, kube: Upstream, audit_directory: Path, clock: Clock = utc_now, selector: str = ""
+        self,
+        kube: Source,
+        audit_directory: Path,
+        clock: Clock = utc_now,
+        selector: str = "",
+        objects: Source | None = None,
     ) -> None:
-        """`selector` limits the attempts to those with these labels."""
+        """`kube` has the attempts, `objects` (when it is another) the namespaces that are shown. `clock` is
+        that of the budgets: real time. `selector` limits the attempts to those with these labels."""
         self._kube = kube
+        self._objects = objects or kube
         self._audit_directory = audit_directory
         self._clock = clock
         self._selector = selector
@@ -65,8 +72,8 @@ class Registry:
     async def run(self) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._follow("attempts", attempts.COLLECTION, self._selector))
-                group.create_task(self._follow("namespaces", "/api/v1/namespaces"))
+                group.create_task(self._follow("attempts", self._kube, attempts.COLLECTION, self._selector))
+                group.create_task(self._follow("namespaces", self._objects, "/api/v1/namespaces"))
         finally:
             for uid in list(self._sessions):
                 self._forget(uid)
@@ -95,11 +102,11 @@ class Registry:
     def namespaces(self, view: redaction.View) -> list[str]:
         return sorted(self._namespaces - view.namespaces)
 
-    async def _follow(self, what: str, collection: str, selector: str = "") -> None:
+    async def _follow(self, what: str, kube: Source, collection: str, selector: str = "") -> None:
         told = ""
         while True:
             try:
-                async for kind, payload in changes(self._kube, collection, selector):
+                async for kind, payload in changes(kube, collection, selector):
                     if kind == "SYNC":
                         self._replace(what, payload)
                         self._synced[what].set()

@@ -12,9 +12,9 @@ from reprise.domain import access, errors
 from reprise.gateway import audit, discovery, guide, jaeger, objects, prometheus, reply, reviews, submit
 from reprise.gateway.pages import Sealer
 from reprise.gateway.registry import Registry
-from reprise.gateway.session import Session, rfc3339, utc_now
+from reprise.gateway.session import Clock, Session, rfc3339, utc_now
 from reprise.gateway.stream import OPENED, SENT, Stream
-from reprise.gateway.upstream import Upstream
+from reprise.gateway.upstream import Source
 
 log = logging.getLogger(__name__)
 SESSION = web.RequestKey("session", Session)
@@ -28,14 +28,17 @@ class Server:
 
     def __init__(
         self,
-        kube: Upstream,
+        kube: Source,
         registry: Registry,
         metrics: prometheus.Prometheus,
         traces: jaeger.Jaeger,
+        clock: Clock = utc_now,
     ) -> None:
+        """`kube` has the objects that are served, `clock` is the time that is shown with them."""
+        self._clock = clock
         self._registry = registry
         self._discovery = discovery.Discovery(kube)
-        self._objects = objects.Objects(kube, Sealer())
+        self._objects = objects.Objects(kube, Sealer(), clock)
         self._metrics = metrics
         self._traces = traces
 
@@ -157,7 +160,7 @@ class Server:
                     return reply.refuse(405, f"expected POST, found {request.method}")
                 return await submit.submit(request, session)
             case ("instructions",) | ("attempt",) if request.method == "GET":
-                return guide.answer(request, session, self._registry)
+                return guide.answer(request, session, self._registry, self._clock())
             case ("alerts",) if request.method == "GET":
                 return await self._metrics.alerts(session)
             case ("prometheus", *_):
@@ -215,12 +218,21 @@ def _named(path: access.ApiPath | None, request: web.Request) -> str:
     return " ".join(part for part in (kind, "/".join(filter(None, (path.namespace, path.name)))) if part)
 
 
-async def serve(app: web.Application, host: str, port: int, tls: object, ready: asyncio.Event) -> None:
-    """Serve until cancelled. `tls` is an ssl.SSLContext; `ready` is set when the port is open."""
+async def serve(
+    app: web.Application,
+    host: str,
+    port: int,
+    tls: object,
+    ready: asyncio.Event,
+    opened: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Serve until cancelled. `tls` is an ssl.SSLContext. When the port is open, `opened` is called with its
+    number (that was chosen when `port` is 0), then `ready` is set."""
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, keepalive_timeout=75)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port, ssl_context=tls, backlog=256).start()  # type: ignore[arg-type]
+        opened(int(runner.addresses[0][1]))
         ready.set()
         await asyncio.Event().wait()
     finally:

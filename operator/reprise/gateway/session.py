@@ -11,7 +11,7 @@ from reprise.domain.budget import Phase
 from reprise.gateway import attempt as attempts
 from reprise.gateway import audit
 from reprise.gateway.store import StatusStore
-from reprise.gateway.upstream import Upstream
+from reprise.gateway.upstream import Source
 
 log = logging.getLogger(__name__)
 PERSIST_SECONDS = 5.0
@@ -30,7 +30,7 @@ class Session:
     """State of one attempt. Started by the registry with `run()`, fed with `update()`."""
 
     def __init__(
-        self, attempt: attempts.Attempt, kube: Upstream, trail: audit.Trail, clock: Clock = utc_now
+        self, attempt: attempts.Attempt, kube: Source, trail: audit.Trail, clock: Clock = utc_now
     ) -> None:
         status = attempt.status
         self.attempt = attempt

@@ -7,7 +7,7 @@ from typing import Any
 from reprise.domain import errors
 from reprise.domain.budget import Phase
 from reprise.gateway.attempt import Attempt
-from reprise.gateway.upstream import Upstream
+from reprise.gateway.upstream import Source
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ class StatusStore:
     otherwise a submission that was stored after all could be overwritten by a second one.
     """
 
-    def __init__(self, kube: Upstream, attempt: Attempt) -> None:
+    def __init__(self, kube: Source, attempt: Attempt) -> None:
         self._kube = kube
         self._url = attempt.url
         self._uid = attempt.uid

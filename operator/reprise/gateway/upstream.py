@@ -2,15 +2,36 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Protocol, Self
 
 from kubernetes.aio import client
 
 from reprise.adapters import kube
-from reprise.adapters.streams import read_capped
+from reprise.adapters.streams import Opened, read_capped
 
 # So many answers of MAX_BODY_BYTES at a time fit into the memory limit.
 MAX_READS = 8
+
+
+class Source(Protocol):
+    """What the gateway asks of an API server; a recorded one answers the same questions."""
+
+    async def open(
+        self,
+        path: str,
+        query: Sequence[tuple[str, str]] = (),
+        accept: str = "application/json",
+        timeout_seconds: float = kube.REQUEST_TIMEOUT_SECONDS,
+    ) -> Opened: ...
+
+    async def read(
+        self, path: str, query: Sequence[tuple[str, str]] = (), accept: str = "application/json"
+    ) -> kube.Response: ...
+
+    async def request(self, method: str, path: str, **options: Any) -> kube.Json: ...
+
+    def version_of(self, path: str) -> str | None:
+        """Changes with every answer that may be given for `path`; None when nobody can tell."""
 
 
 class Upstream(kube.Kube):
@@ -29,6 +50,10 @@ class Upstream(kube.Kube):
 
     async def __aenter__(self) -> Self:
         return self
+
+    def version_of(self, path: str) -> str | None:
+        """A live cluster changes at any time."""
+        return None
 
     async def read(
         self,

@@ -1,0 +1,101 @@
+"""`reprise replay` as a person or a program starts it."""
+
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support import snapshot_v2 as snapshots
+
+from reprise.snapshot import manifest as manifests
+
+ROOT = Path(__file__).parents[2]
+needs_schema_2 = pytest.mark.skipif(
+    manifests.SCHEMA_VERSION < 2, reason="`snapshot verify` does not know schema version 2 yet"
+)
+
+
+def started(*words: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", "from reprise.cli.main import main; main()", "replay", *map(str, words)],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "operator")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def submit(ready: Any, entity: str) -> int:
+    body = json.dumps({"entities": [{"name": entity}]}).encode()
+    headers = {"Authorization": f"Bearer {ready['attempts'][0]['token']}", "Content-Type": "application/json"}
+    request = urllib.request.Request(ready["url"] + "/submit", body, headers)  # noqa: S310 - https, ours
+    tls = ssl.create_default_context(cafile=ready["certificateAuthority"])
+    with urllib.request.urlopen(request, context=tls) as answer:  # noqa: S310 - https, ours
+        return int(answer.status)
+
+
+@needs_schema_2
+def test_a_program_can_follow_it(tmp_path: Path) -> None:
+    root = snapshots.build(tmp_path / "snapshot")
+    process = started(
+        root, "--port", 0, "--no-metrics", "--attempts", 2, "--out", tmp_path / "out", "-o", "json"
+    )
+    assert process.stdout is not None
+    ready = json.loads(process.stdout.readline())
+    assert [one["name"] for one in ready["attempts"]] == ["attempt-1", "attempt-2"]
+    assert Path(ready["attempts"][1]["kubeconfig"]).is_file()
+    assert submit(ready, "otel-demo/Deployment/ad") == 200
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    first, second = json.loads(out)["attempts"]
+    assert first == {
+        "name": "attempt-1",
+        "phase": "Submitted",
+        "requests": 0,
+        "submission": {"entities": ["otel-demo/Deployment/ad"]},
+    }
+    assert second["submission"] is None
+
+
+@needs_schema_2
+def test_a_person_is_told_what_to_do(tmp_path: Path) -> None:
+    root = snapshots.build(tmp_path / "snapshot")
+    process = started(root, "--port", 0, "--no-metrics", "--out", tmp_path / "out")
+    assert process.stdout is not None
+    told = ""
+    while "Ctrl-C" not in told:
+        line = process.stdout.readline()
+        assert line, process.communicate()[1]
+        told += line
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert f"export KUBECONFIG={tmp_path / 'out' / 'attempt-1.kubeconfig'}" in told
+    assert "as of 2026-01-02T12:30:00+00:00" in told
+    assert out.split() == ["attempt-1", "Pending", "0", "requests", "no", "submission"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["nowhere"], 1, "expected a snapshot, found nothing at nowhere"),
+        (["{damaged}"], 1, "fetch or record it again"),
+        (["{file}"], 1, "expected the folder of a snapshot, found a file"),
+        (["{damaged}", "--wall-clock", "soon"], 2, "expected a duration such as 90s, 30m or 1h30m"),
+        (["{damaged}", "--requests", "0"], 2, "--requests"),
+    ],
+)
+def test_what_it_refuses(tmp_path: Path, words: list[str], code: int, message: str) -> None:
+    damaged = snapshots.build(tmp_path / "damaged")
+    (damaged / "topology.json").write_text("{}")
+    file = tmp_path / "file"
+    file.write_text("")
+    process = started(*(word.format(damaged=damaged, file=file) for word in words))
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, message in err) == (code, True), err
