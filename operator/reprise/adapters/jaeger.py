@@ -1,5 +1,5 @@
-"""Jaeger, through its query API v3 (`/api/v3`), whose answers are OTLP/JSON with nanoseconds, and through the API
-of its UI (`/api`), which agents ask.
+"""Jaeger, through its query API v3 (`/api/v3`), whose answers are OTLP/JSON with nanoseconds, and through the
+API of its UI (`/api`), which agents ask.
 
 Wire types stay in here; callers get frozen values, and each trace's own JSON beside them. What the UI's API
 says is handed on as it is.
@@ -127,8 +127,10 @@ class Jaeger(http.HttpApi):
         return sorted(found.values(), key=lambda t: (t.spans[0].start_ns, t.trace_id))
 
     async def ui_traces(self, trace_ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Return these traces whole, each as `data` of the UI's /api/traces/<id> has it; those that Jaeger does
-        not have are left out."""
+        """Return these traces whole, each as `data` of the UI's /api/traces/<id> has it.
+
+        Those that Jaeger does not have are left out.
+        """
         return await self._ui("/api/traces", [("traceID", each) for each in trace_ids]) or []
 
     async def ui_search(self, service: str, start_us: int, end_us: int, limit: int) -> list[dict[str, Any]]:

@@ -140,11 +140,13 @@ def filtered(view: View, endpoint: str, document: Json) -> Json:
     match endpoint:
         case "query" | "query_range":
             if isinstance(data, dict) and data.get("resultType") in ("vector", "matrix"):
-                data = {**data, "result": [row for row in data["result"] if not telemetry.hides(view, row["metric"])]}
+                rows = [row for row in data["result"] if not telemetry.hides(view, row["metric"])]
+                data = {**data, "result": rows}
         case "series" | "labels":
             data = [row for row in data or () if not telemetry.hides(view, row)]
         case "alerts":
-            data = {"alerts": [alert for alert in (data or {}).get("alerts", ()) if not telemetry.hides(view, alert)]}
+            alerts = (data or {}).get("alerts", ())
+            data = {"alerts": [alert for alert in alerts if not telemetry.hides(view, alert)]}
         case "rules":
             data = telemetry.rules(view, data)
         case "metadata":

@@ -125,7 +125,7 @@ def _lines(rows: Iterable[Sequence[Cell]]) -> bytes:
 def write_json(root: Path, name: str, value: object, rows: int) -> FileEntry:
     """One JSON document. `rows` is what it counts: alerts, nodes, objects."""
     with FileWriter(root, name) as out:
-        out.write(json.dumps(value, indent=1, ensure_ascii=False).encode() + b"\n")
+        out.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
         out.rows = rows
     return out.entry
 
