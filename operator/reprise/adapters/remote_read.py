@@ -52,7 +52,7 @@ def encode(name: str, start_ms: int, end_ms: int) -> bytes:
 
 
 def decode(body: bytes, external_labels: Mapping[str, str]) -> list[RawSeries]:
-    """The series of an answer, sorted by their labels. Raises Corrupt for anything else.
+    """The series of an answer, sorted by their labels. Raises Unreachable for anything else.
 
     Prometheus adds its external labels to what it gives away; those given are taken off again, so that
     the labels are those that queries show.
@@ -60,7 +60,7 @@ def decode(body: bytes, external_labels: Mapping[str, str]) -> list[RawSeries]:
     try:
         answer = wire.ReadResponse.FromString(bytes(cramjam.snappy.decompress_raw(body)))
     except (cramjam.DecompressionError, DecodeError) as error:
-        raise errors.Corrupt(
+        raise errors.Unreachable(
             f"expected snappy-compressed samples of remote read, found {body[:40]!r}: {error}"
         ) from error
     found = [
