@@ -129,6 +129,22 @@ async def test_a_trace_that_grows_while_it_is_read(
     assert taken.calls.total == {Pair("frontend", "cart"): 1, Pair("frontend", "ad"): 1}
 
 
+async def test_a_trace_that_turns_out_to_have_begun_before_the_window(
+    server: FakeJaeger, client: jaeger.Jaeger, tmp_path: Path
+) -> None:
+    late = [span(1, -1, "frontend", "a1" * 8), span(1, 12, "ad", "d1" * 8)]
+    server.spans = [span(1, 9)]
+
+    def arrive(path: str) -> None:
+        if path == "/api/v3/traces" and "/api/traces" in server.asked and late:
+            server.spans += late
+            late.clear()
+
+    server.before = arrive
+    await trace_store.take(client, tmp_path, REQUEST)
+    assert ids(tmp_path) == []
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_nothing_lost_and_nothing_twice(
     server: FakeJaeger, client: jaeger.Jaeger, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
