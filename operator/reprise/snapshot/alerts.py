@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reprise.adapters import prometheus
-from reprise.domain import errors, redaction, telemetry
+from reprise.domain import errors, telemetry
 from reprise.snapshot import tables
 from reprise.snapshot.manifest import FileEntry, Missing
 from reprise.snapshot.patience import patiently
@@ -55,7 +55,7 @@ def visible(alerts: Iterable[Mapping[str, Any]], request: RecordRequest) -> list
             dict(alert)
             for alert in alerts
             if alert.get("labels", {}).get("namespace", request.namespace) == request.namespace
-            and not redaction.mentions(view, str(alert.get("labels", {})))
+            and not telemetry.hides(view, alert)
         ),
         key=lambda alert: (
             str(alert.get("labels", {}).get("alertname", "")),
