@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -213,7 +214,7 @@ class Prometheus(http.HttpApi):
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self._silent(error) from error
         if response.status == 200:
-            return remote_read.decode(answer, external_labels)
+            return await asyncio.to_thread(remote_read.decode, answer, external_labels)
         message = f"remote read of {name!r}: {response.status}: {answer[:200].decode(errors='replace')}"
         if response.status == 400:
             raise errors.InvalidInput(message)

@@ -65,9 +65,7 @@ async def take(
                 break
             if any(one.histograms for one in found):
                 taken.missing.append(Missing(SIGNAL, name, "native histograms are not recorded"))
-            wrote = await asyncio.to_thread(lines, found, request)
-            out.write(b"".join(wrote))
-            out.rows += len(wrote)
+            await asyncio.to_thread(_write, out, found, request)
     taken.files.append(out.entry)
     await _take_metadata(source, root, request, taken)
     return taken
@@ -85,14 +83,13 @@ async def _take_metadata(
     taken.files.append(tables.write_json(root, METADATA_NAME, shown, len(shown)))
 
 
-def lines(found: Iterable[remote_read.RawSeries], request: RecordRequest) -> list[bytes]:
+def _write(out: tables.FileWriter, found: Iterable[remote_read.RawSeries], request: RecordRequest) -> None:
     """One line a series that an agent may see and that has samples."""
     view = request.view
-    return [
-        json.dumps(row(one), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-        for one in found
-        if one.times_ms and not telemetry.hides(view, dict(one.labels))
-    ]
+    for one in found:
+        if one.times_ms and not telemetry.hides(view, dict(one.labels)):
+            out.write(json.dumps(row(one), ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+            out.rows += 1
 
 
 def row(series: remote_read.RawSeries) -> dict[str, Any]:
