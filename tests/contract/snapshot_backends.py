@@ -172,6 +172,7 @@ class FakeJaeger:
             "duration": 0,
             "tags": [],
             "processID": "p1",
+            "warnings": None,
         }
         processes = {"p1": {"serviceName": "cart", "tags": []}}
         return [{"traceID": "t", "spans": [span], "processes": processes, "warnings": None}]

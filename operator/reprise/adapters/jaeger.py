@@ -257,7 +257,10 @@ def _span(wired: Mapping[str, Any], resource: Mapping[str, Any], scope: Mapping[
         duration_ns=int(wired["endTimeUnixNano"]) - start,
         status_code=_STATUSES[status.get("code", 0)],
         status_message=status.get("message", ""),
-        attributes=_attributes(wired.get("attributes")),
+        # What Jaeger notes for itself is none of the span's: its warnings grow whenever the span is read.
+        attributes=_attributes(
+            [a for a in wired.get("attributes") or () if not a["key"].startswith("@jaeger@")]
+        ),
         resource_attributes=resource,
         scope_name=scope.get("name", ""),
         scope_version=scope.get("version", ""),

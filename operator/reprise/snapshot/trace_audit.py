@@ -101,7 +101,7 @@ async def _search(
     source: jaeger.Jaeger, service: str, request: RecordRequest
 ) -> AsyncGenerator[tuple[Json, int, int], None]:
     """Every trace of a service with the slice (microseconds, both ends in it) in which it was found."""
-    start, end = (traces.nanoseconds(at) // 1000 for at in (request.baseline_at, request.recorded_at))
+    start, end = (traces.nanoseconds(at) // 1000 for at in (request.view.window_start, request.recorded_at))
     slices = [(at, min(at + SLICE_US - 1, end)) for at in range(start, end + 1, SLICE_US)]
     while slices:
         first, last = slices.pop()

@@ -41,7 +41,7 @@ class Spool:
         window's end are left out."""
         for trace in found:
             spans = [span for span in trace["spans"] if span["startTime"] <= self._end_us]
-            shown = {**trace, "spans": spans}
+            shown = canonical({**trace, "spans": spans})
             trace_id = str(trace["traceID"])
             self.entries.pop(trace_id, None)
             if spans and not telemetry.hides_trace(self._view, shown):
@@ -68,6 +68,31 @@ class Spool:
         """The trace as one line."""
         self._file.seek(entry.offset)
         return self._file.read(entry.size)
+
+
+def canonical(trace: Json) -> Json:
+    """The trace in the one of its forms that does not hang on when it was asked for.
+
+    Jaeger's store in memory answers with the spans, and so the numbers of the processes, in an order of
+    chance, and says a span's warnings once more each time that it is read. Here spans are in the order of
+    their beginning, processes are numbered as spans name them first, and each warning stands once.
+    """
+    spans = sorted(trace["spans"], key=lambda span: (span["startTime"], span["spanID"]))
+    numbers = {old: f"p{n}" for n, old in enumerate(dict.fromkeys(span["processID"] for span in spans), 1)}
+    return {
+        **trace,
+        "spans": [
+            {
+                **span,
+                "processID": numbers[span["processID"]],
+                "warnings": list(dict.fromkeys(span["warnings"])) if span["warnings"] else None,
+            }
+            for span in spans
+        ],
+        "processes": {
+            new: trace["processes"][old] for old, new in numbers.items() if old in trace["processes"]
+        },
+    }
 
 
 def pairs(trace: Json) -> list[tuple[str, str, str]]:

@@ -65,7 +65,7 @@ async def _fill(
     spool: Spool,
 ) -> list[Missing]:
     """Read the window into the table of spans and the spool, as far as Jaeger answers; what is missing."""
-    reached = request.baseline_at.timestamp()
+    reached = begin = request.view.window_start.timestamp()
     newest = ""
     missing: list[Missing] = []
     gone: set[str] = set()
@@ -81,7 +81,7 @@ async def _fill(
         if newest:  # it would be gone if Jaeger had restarted since, and with it what was not read by then
             gone.update({newest} - await _spool(source, [newest], spool, request))
     except errors.Unreachable as exc:
-        if reached == request.baseline_at.timestamp():
+        if reached == begin:
             raise
         since = traces.time_cell(round(reached * 1e6) * 1000)
         missing.append(Missing(SIGNAL, f"{since} to {rfc3339(request.recorded_at)}", str(exc)))

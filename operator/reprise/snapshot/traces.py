@@ -55,7 +55,8 @@ async def read(source: jaeger.Jaeger, request: RecordRequest) -> AsyncGenerator[
     seen: dict[
         str, str
     ] = {}  # trace id -> ids of its spans, as one text: a set of texts takes five times as much
-    at, end = request.baseline_at.timestamp(), request.recorded_at.timestamp()
+    # From where an agent may look: whole traces begin up to a second before the rows of the table.
+    at, end = request.view.window_start.timestamp(), request.recorded_at.timestamp()
     while at < end:
         until = min(at + SLICE_SECONDS, end)
         batch: dict[str, jaeger.Trace] = {}

@@ -241,7 +241,7 @@ async def test_every_slice_is_asked_for_and_every_trace_comes_once(insists: bool
     batches = [batch async for batch in traces.read(source, REQUEST)]  # type: ignore[arg-type]
     assert [found.trace.trace_id for batch in batches for found in batch.found] == ["t1"]
     edges = [(start, end) for service, start, end in source.asked if service in ("", "cart")]
-    assert edges[0][0] == START.timestamp()
+    assert edges[0][0] == REQUEST.view.window_start.timestamp()
     assert edges[-1][1] == END.timestamp()
     assert all(one[1] == two[0] for one, two in itertools.pairwise(edges))
 
