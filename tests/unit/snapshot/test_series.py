@@ -212,3 +212,16 @@ async def test_alerting_rules_that_cannot_be_had(
     server.down = {"rules": 99}
     files, missing = await alerts.take_rules(client, tmp_path, REQUEST)
     assert (files, [gap.what for gap in missing]) == ([], ["alerting rules"])
+
+
+def test_bytes_of_a_real_prometheus() -> None:
+    """Prometheus 3.15.0 with the external label `cluster`, asked for `up` of a target that went and one that
+    stayed."""
+    body = (Path(__file__).parents[2] / "data/prometheus-3.15.0-remote-read-up.snappy").read_bytes()
+    stayed, went = remote_read.decode(body, {"cluster": "c1"})
+    assert dict(stayed.labels) == {"__name__": "up", "instance": "127.0.0.1:39090", "job": "self"}
+    assert (len(stayed.times_ms), set(stayed.values)) == (14, {1.0})
+    assert dict(went.labels) == {"__name__": "up", "instance": "127.0.0.1:39999", "job": "gone"}
+    assert series.row(went)["t"] == [1795719443406, 2000, 2004, 1996, 2000, 2002, 1998, 2000]
+    assert series.row(went)["v"] == ["0"] * 8
+    assert ("cluster", "c1") in remote_read.decode(body, {})[0].labels

@@ -218,7 +218,7 @@ async def test_what_comes_after_an_outage_is_one_gap(
 
     assert ids(tmp_path) == [trace_id(1)]
     assert [(gap.signal, gap.what) for gap in taken.missing] == [
-        ("traces", "2026-11-21T12:00:20.500000000Z to 2026-11-21T12:01:05.500000Z"),
+        ("traces", "2026-11-21T12:00:20.000000000Z to 2026-11-21T12:01:05.500000Z"),
         ("traces", "services and operations"),
     ]
 
