@@ -225,3 +225,26 @@ def test_bytes_of_a_real_prometheus() -> None:
     assert series.row(went)["t"] == [1795719443406, 2000, 2004, 1996, 2000, 2002, 1998, 2000]
     assert series.row(went)["v"] == ["0"] * 8
     assert ("cluster", "c1") in remote_read.decode(body, {})[0].labels
+
+
+def test_staleness_markers_of_a_real_prometheus() -> None:
+    """A recording rule of the cluster that at times gave nothing for one of its series."""
+    body = (Path(__file__).parents[2] / "data/prometheus-3.15.0-remote-read-stale.snappy").read_bytes()
+    first = remote_read.decode(body, {})[0]
+    assert dict(first.labels)["service_name"] == "accounting"
+    assert series.row(first) == {
+        "metric": {
+            "__name__": "service:cpu_usage_cores:rate",
+            "namespace": "otel-demo",
+            "service_name": "accounting",
+        },
+        "t": [1795719555768, 5000, 25000, 5000, 10000, 5000],
+        "v": [
+            "0.006284892790660986",
+            "stale",
+            "0.004873453474923776",
+            "stale",
+            "0.004574055197629547",
+            "0.003794603704415234",
+        ],
+    }
