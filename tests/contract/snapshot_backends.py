@@ -2,11 +2,12 @@
 
 import copy
 import datetime as dt
+from array import array
 from typing import Any
 
 from tests.fakes.api_server import ApiServer
 
-from reprise.adapters import prometheus
+from reprise.adapters import prometheus, remote_read
 from reprise.adapters.jaeger import Span, SpanKind, StatusCode, Trace
 from reprise.domain import errors
 from reprise.snapshot.request import RecordRequest
@@ -23,6 +24,7 @@ REQUEST = RecordRequest(
     injected_at=START + dt.timedelta(seconds=20),
     symptom_at=START + dt.timedelta(seconds=40),
     versions={"application": "2.2.0"},
+    patience_seconds=0.0,
 )
 
 POD: Json = {
@@ -89,6 +91,26 @@ class FakePrometheus:
         state = prometheus.AlertState.FIRING
         return [prometheus.Alert("A", state, {"alertname": "A", "namespace": "shop"}, {}, START, "1")]
 
+    async def series_names(self, start: float, end: float) -> list[str]:
+        return ["up"]
+
+    async def external_labels(self) -> dict[str, str]:
+        return {}
+
+    async def read_raw(
+        self, name: str, start_ms: int, end_ms: int, external_labels: dict[str, str]
+    ) -> list[remote_read.RawSeries]:
+        labels = (("__name__", name), ("namespace", "shop"))
+        return [remote_read.RawSeries(labels, array("q", [start_ms]), array("d", [1.0]))]
+
+    async def metadata(self) -> Json:
+        return {"up": [{"type": "gauge", "help": "", "unit": ""}]}
+
+    async def alerting_rules(self) -> Json:
+        return {
+            "groups": [{"name": "g", "interval": 5, "rules": [{"name": "A", "labels": {}, "alerts": []}]}]
+        }
+
     async def alert_history(self, start: float, end: float, step: float) -> list[prometheus.AlertSpan]:
         return []
 
@@ -104,6 +126,33 @@ class FakeJaeger:
             "t", "s", "", "", "cart", "GET", SpanKind.SERVER, at, 5, StatusCode.OK, "", {}, resource, "", ""
         )
         return [Trace("t", (span,), {})]
+
+    async def ui_traces(self, trace_ids: list[str]) -> list[Json]:
+        span = {
+            "traceID": "t",
+            "spanID": "s",
+            "operationName": "GET",
+            "references": [],
+            "startTime": int(START.timestamp() * 1e6) + 5_000_000,
+            "duration": 0,
+            "tags": [],
+            "processID": "p1",
+            "warnings": None,
+        }
+        processes = {"p1": {"serviceName": "cart", "tags": []}}
+        return [{"traceID": "t", "spans": [span], "processes": processes, "warnings": None}]
+
+    async def ui_services(self) -> list[str]:
+        return ["cart"]
+
+    async def ui_operations(self, service: str) -> list[str]:
+        return ["GET"]
+
+    async def ui_kinds(self, service: str) -> list[Json]:
+        return [{"name": "GET", "spanKind": ""}]
+
+    async def ui_dependencies(self, end_ms: int, lookback_ms: int) -> list[Json]:
+        return []
 
 
 class BrokenJaeger(FakeJaeger):

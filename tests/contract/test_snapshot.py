@@ -73,17 +73,23 @@ def test_layout(recorded: Path) -> None:
         "manifest.json",
         "alerts/alerts_at_2026-11-21T12-00-45.000000.json",
         "alerts/history.json",
+        "alerts/rules.json",
         "k8s_events_raw.tsv",
         "k8s_objects_raw.tsv",
         "otel_logs_raw.tsv",
         "otel_traces_raw.tsv",
+        "metrics/metadata.json",
         "metrics/pod_cart-1.tsv",
+        "metrics/series.jsonl",
         "metrics/service_cart.tsv",
         "topology.json",
         *(f"api/{name}.json" for name in API),
         *(f"objects/{name}.jsonl" for name in OBJECTS),
         "logs/shop/cart-1/cart.log",
         "logs/kube-system/coredns-1/dns.log",
+        "traces/index.tsv",
+        "traces/services.json",
+        "traces/traces.jsonl",
     }
     assert verify.verify(recorded).problems == ()
 
@@ -403,7 +409,7 @@ def test_command(recorded: Path, tmp_path: Path) -> None:
     runner = CliRunner()
     good = runner.invoke(snapshot_command, ["verify", str(recorded)])
     assert good.exit_code == 0
-    assert "whole: 40 files" in good.output
+    assert "whole: 46 files" in good.output
     shutil.rmtree(recorded / "objects")
     bad = runner.invoke(snapshot_command, ["verify", str(recorded), "-o", "json"])
     assert bad.exit_code == 1

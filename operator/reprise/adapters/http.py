@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -45,16 +45,26 @@ class HttpApi:
             await self._session.close()
             self._session = None
 
-    def _open(self, method: str, path: str, params: Mapping[str, str] | None, timeout_seconds: float) -> Any:
-        """One request, to be entered with `async with`; parameters go into the URL, or into a POST's form."""
+    def _open(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | Sequence[tuple[str, str]] | None,
+        timeout_seconds: float,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """One request, to be entered with `async with`; parameters go into the URL, or into a POST's form,
+        in whose place a POST may have a `body`."""
         if self._session is None:
             self._session = aiohttp.ClientSession()
         return self._session.request(
             method,
             self._base + path,
             params=params if method == "GET" else None,
-            data=params if method == "POST" else None,
-            headers=self._headers,
+            data=(body or params) if method == "POST" else None,
+            headers={**self._headers, **(headers or {})},
             ssl=self._ssl if self._ssl is not None else True,
             timeout=aiohttp.ClientTimeout(total=timeout_seconds),
         )

@@ -1,16 +1,19 @@
-"""Jaeger, through its query API v3 (`/api/v3`), whose answers are OTLP/JSON with nanoseconds.
+"""Jaeger, through its query API v3 (`/api/v3`), whose answers are OTLP/JSON with nanoseconds, and through the
+API of its UI (`/api`), which agents ask.
 
-Wire types stay in here; callers get frozen values, and each trace's own JSON beside them.
+Wire types stay in here; callers get frozen values, and each trace's own JSON beside them. What the UI's API
+says is handed on as it is.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 
@@ -123,6 +126,47 @@ class Jaeger(http.HttpApi):
                     found[trace.trace_id] = trace
         return sorted(found.values(), key=lambda t: (t.spans[0].start_ns, t.trace_id))
 
+    async def ui_traces(self, trace_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return these traces whole, each as `data` of the UI's /api/traces/<id> has it.
+
+        Those that Jaeger does not have are left out.
+        """
+        return await self._ui("/api/traces", [("traceID", each) for each in trace_ids]) or []
+
+    async def ui_search(self, service: str, start_us: int, end_us: int, limit: int) -> list[dict[str, Any]]:
+        """Return at most `limit` whole traces with a span of `service` that started in the range
+        (microseconds since the epoch)."""
+        params = {"service": service, "start": str(start_us), "end": str(end_us), "limit": str(limit)}
+        return await self._ui("/api/traces", list(params.items())) or []
+
+    async def ui_services(self) -> list[str]:
+        """Return `data` of the UI's /api/services."""
+        return await self._ui("/api/services", ()) or []
+
+    async def ui_operations(self, service: str) -> list[str]:
+        """Return `data` of the UI's /api/services/<service>/operations."""
+        return await self._ui(f"/api/services/{quote(service, safe='')}/operations", ()) or []
+
+    async def ui_kinds(self, service: str) -> list[dict[str, Any]]:
+        """Return `data` of the UI's /api/operations: `{"name", "spanKind"}` of every operation."""
+        return await self._ui("/api/operations", [("service", service)]) or []
+
+    async def ui_dependencies(self, end_ms: int, lookback_ms: int) -> list[dict[str, Any]]:
+        """Return `data` of the UI's /api/dependencies: `{"parent", "child", "callCount"}`."""
+        params = [("endTs", str(end_ms)), ("lookback", str(lookback_ms))]
+        return await self._ui("/api/dependencies", params) or []
+
+    async def _ui(self, path: str, params: Sequence[tuple[str, str]]) -> Any:
+        """`data` of an answer of the UI's API."""
+        status, answer = await self._ask(path, params)
+        if status == 200 and "data" in answer:
+            return answer["data"]
+        said = "; ".join(str(error.get("msg")) for error in answer.get("errors") or ())
+        message = f"Jaeger at {self._base}{path}: {status}: {said or answer}"
+        if status == 400:
+            raise errors.InvalidInput(message)
+        raise errors.Unreachable(message)
+
     async def _window(self, service: str, start_ns: int, end_ns: int, limit: int) -> list[Trace]:
         params = {
             "query.service_name": service,
@@ -134,6 +178,20 @@ class Jaeger(http.HttpApi):
         return _traces((answer.get("result") or {}).get("resourceSpans") or [])
 
     async def _get(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
+        """An answer of the API v3."""
+        status, answer = await self._ask(path, list(params.items()))
+        if "error" not in answer and status == 200:
+            return answer
+        fault = answer.get("error") or {}
+        if fault.get("httpCode") == 404 and fault.get("message") == "No traces found":
+            return {}
+        message = f"Jaeger at {self._base}{path}: {status}: {fault.get('message') or answer}"
+        if status == 400:
+            raise errors.InvalidInput(message)
+        raise errors.Unreachable(message)
+
+    async def _ask(self, path: str, params: Sequence[tuple[str, str]]) -> tuple[int, dict[str, Any]]:
+        """Status and JSON object of an answer."""
         try:
             async with self._open("GET", path, params, REQUEST_TIMEOUT_SECONDS) as response:
                 body = await response.read()
@@ -143,21 +201,12 @@ class Jaeger(http.HttpApi):
                 "see that its pod is ready"
             ) from error
         try:
-            answer = dict(json.loads(body))
+            return response.status, dict(json.loads(body))
         except (ValueError, TypeError) as error:
             text = body[:200].decode(errors="replace")
             raise errors.Unreachable(
                 f"expected Jaeger's JSON from {self._base}{path}, found {response.status}: {text}"
             ) from error
-        if "error" not in answer and response.status == 200:
-            return answer
-        fault = answer.get("error") or {}
-        if fault.get("httpCode") == 404 and fault.get("message") == "No traces found":
-            return {}
-        message = f"Jaeger at {self._base}{path}: {response.status}: {fault.get('message') or body[:200]!r}"
-        if response.status == 400:
-            raise errors.InvalidInput(message)
-        raise errors.Unreachable(message)
 
 
 def _traces(resource_spans: list[dict[str, Any]]) -> list[Trace]:
@@ -208,7 +257,10 @@ def _span(wired: Mapping[str, Any], resource: Mapping[str, Any], scope: Mapping[
         duration_ns=int(wired["endTimeUnixNano"]) - start,
         status_code=_STATUSES[status.get("code", 0)],
         status_message=status.get("message", ""),
-        attributes=_attributes(wired.get("attributes")),
+        # What Jaeger notes for itself is none of the span's: its warnings grow whenever the span is read.
+        attributes=_attributes(
+            [a for a in wired.get("attributes") or () if not a["key"].startswith("@jaeger@")]
+        ),
         resource_attributes=resource,
         scope_name=scope.get("name", ""),
         scope_version=scope.get("version", ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -11,11 +12,14 @@ from enum import Enum
 from typing import Any
 
 import aiohttp
+import yaml
 
-from reprise.adapters import http
+from reprise.adapters import http, remote_read
 from reprise.domain import errors
 
 REQUEST_TIMEOUT_SECONDS = 15.0
+# All samples of a metric with thousands of series.
+READ_TIMEOUT_SECONDS = 60.0
 _MOST_STEPS = 10_000
 
 
@@ -180,6 +184,48 @@ class Prometheus(http.HttpApi):
                 )
         return sorted(spans, key=lambda s: (s.started_at, s.name, _identity(s.labels)))
 
+    async def alerting_rules(self) -> dict[str, Any]:
+        """Return `data` of /api/v1/rules for alerting rules, as the server gives it."""
+        return dict(await self._call("/api/v1/rules", {"type": "alert"}))
+
+    async def metadata(self) -> dict[str, Any]:
+        """Return `data` of /api/v1/metadata, as the server gives it: metric name to its metadata."""
+        return dict(await self._call("/api/v1/metadata", {}))
+
+    async def external_labels(self) -> dict[str, str]:
+        """Return the labels that this server adds to whatever it gives to another."""
+        configured = yaml.safe_load((await self._call("/api/v1/status/config", {}))["yaml"]) or {}
+        labels = (configured.get("global") or {}).get("external_labels") or {}
+        return {str(name): str(value) for name, value in labels.items()}
+
+    async def read_raw(
+        self, name: str, start_ms: int, end_ms: int, external_labels: Mapping[str, str]
+    ) -> list[remote_read.RawSeries]:
+        """Return the raw samples of every series of a metric, sorted by labels (see `remote_read`).
+
+        start_ms, end_ms: milliseconds since the epoch, both within the range.
+        """
+        body = remote_read.encode(name, start_ms, end_ms)
+        try:
+            async with self._open(
+                "POST", remote_read.PATH, None, READ_TIMEOUT_SECONDS, body=body, headers=remote_read.HEADERS
+            ) as response:
+                answer = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._silent(error) from error
+        if response.status == 200:
+            return await asyncio.to_thread(remote_read.decode, answer, external_labels)
+        message = f"remote read of {name!r}: {response.status}: {answer[:200].decode(errors='replace')}"
+        if response.status == 400:
+            raise errors.InvalidInput(message)
+        raise errors.Unreachable(f"Prometheus at {self._base}: {message}")
+
+    def _silent(self, error: Exception) -> errors.Unreachable:
+        return errors.Unreachable(
+            f"Prometheus at {self._base} did not answer: {error or type(error).__name__}; "
+            "see that its pod is ready"
+        )
+
     async def _call(self, path: str, params: Mapping[str, str]) -> Any:
         """Return the `data` of an answer. A query travels in the body: it may be longer than a URL."""
         method = "POST" if "query" in params else "GET"
@@ -187,10 +233,7 @@ class Prometheus(http.HttpApi):
             async with self._open(method, path, params, REQUEST_TIMEOUT_SECONDS) as response:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise errors.Unreachable(
-                f"Prometheus at {self._base} did not answer: {error or type(error).__name__}; "
-                "see that its pod is ready"
-            ) from error
+            raise self._silent(error) from error
         try:
             answer = json.loads(body)
             status = answer["status"]

@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp import web
 
 from reprise.adapters.streams import read_capped
-from reprise.domain import errors, redaction
+from reprise.domain import errors, redaction, telemetry
 from reprise.domain.redaction import View
 from reprise.gateway import reply
 from reprise.gateway.session import Clock, Session, utc_now
@@ -104,16 +104,14 @@ def filtered(view: View, document: Json) -> Json:
     """The answer without services, edges and traces that name hidden things or began before the window."""
     data = document.get("data")
     if isinstance(data, list):
-        data = [item for item in data if not _bad(view, item)]
+        data = [item for item in data if not _hides(view, item)]
     return {"data": data, "total": len(data or ()), "limit": 0, "offset": 0, "errors": None}
 
 
-def _bad(view: View, item: Any) -> bool:
+def _hides(view: View, item: Any) -> bool:
     if isinstance(item, dict) and "spans" in item:
-        begin = min((span.get("startTime", 0) for span in item["spans"]), default=0)
-        if begin < view.window_start.timestamp() * 1e6:
-            return True
-    return redaction.mentions(view, json.dumps(item, ensure_ascii=False))
+        return telemetry.hides_trace(view, item)
+    return telemetry.hides_item(view, item)
 
 
 def _error(status: int, message: str) -> web.Response:

@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from reprise.adapters.streams import read_capped
-from reprise.domain import errors, redaction
+from reprise.domain import errors, redaction, telemetry
 from reprise.domain.redaction import View
 from reprise.gateway import promql, reply
 from reprise.gateway.session import Clock, Session, rfc3339, utc_now
@@ -144,40 +144,21 @@ def filtered(view: View, endpoint: str, document: Json) -> Json:
     match endpoint:
         case "query" | "query_range":
             if isinstance(data, dict) and data.get("resultType") in ("vector", "matrix"):
-                data = {**data, "result": [row for row in data["result"] if not _bad(view, row["metric"])]}
+                rows = [row for row in data["result"] if not telemetry.hides(view, row["metric"])]
+                data = {**data, "result": rows}
         case "series" | "labels":
-            data = [row for row in data or () if not _bad(view, row)]
+            data = [row for row in data or () if not telemetry.hides(view, row)]
         case "alerts":
-            data = {"alerts": [alert for alert in (data or {}).get("alerts", ()) if not _bad(view, alert)]}
+            alerts = (data or {}).get("alerts", ())
+            data = {"alerts": [alert for alert in alerts if not telemetry.hides(view, alert)]}
         case "rules":
-            data = {"groups": [_group(view, group) for group in (data or {}).get("groups", ())]}
-            data["groups"] = [group for group in data["groups"] if group["rules"]]
+            data = telemetry.rules(view, data)
         case "metadata":
-            data = {name: rows for name, rows in (data or {}).items() if not _bad(view, [name, rows])}
+            data = telemetry.metadata(view, data)
         case _:
-            data = [value for value in data or () if not _bad(view, value)]
+            data = [value for value in data or () if not telemetry.hides(view, value)]
     kept = {key: value for key, value in document.items() if key not in ("data", "warnings", "infos")}
     return {**kept, "data": data}
-
-
-def _group(view: View, group: Json) -> Json:
-    rules = []
-    for rule in group.get("rules", ()):
-        if _bad(view, [rule.get("name"), rule.get("labels")]):
-            continue
-        alerts = [alert for alert in rule.get("alerts") or () if not _bad(view, alert)]
-        rules.append({**rule, **({"alerts": alerts} if "alerts" in rule else {})})
-    cleaned = [redaction.scrub(view, rule) for rule in rules]
-    return {"name": group.get("name", ""), "interval": group.get("interval"), "rules": cleaned}
-
-
-def _bad(view: View, value: Any) -> bool:
-    if isinstance(value, dict) and any(
-        value.get(key) in view.namespaces
-        for key in ("namespace", "exported_namespace", "kubernetes_namespace")
-    ):
-        return True
-    return redaction.mentions(view, json.dumps(value, ensure_ascii=False))
 
 
 def _error(status: int, message: str) -> web.Response:

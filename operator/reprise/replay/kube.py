@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reprise.adapters import kube
-from reprise.domain import access, errors
+from reprise.domain import access, discovery, errors
 from reprise.domain.access import ApiPath
-from reprise.gateway import negotiate
 from reprise.replay import logs, selectors, watch
 from reprise.replay.answers import JSON, Failure, Stream, dump, no_resource, not_found
 from reprise.replay.clock import Clock
@@ -107,7 +106,7 @@ class SnapshotKube:
 
     def _document(self, path: str, accept: str) -> kube.Response:
         name = path.strip("/").replace("/", "~")
-        if accept == negotiate.DISCOVERY:
+        if accept == discovery.AGGREGATED:
             name = _AGGREGATED.get(path, name)
         try:
             return kube.Response(200, JSON, (self._root / "api" / f"{name}.json").read_bytes())

@@ -8,9 +8,9 @@ from typing import Any
 
 import aiohttp
 
+from reprise.adapters.streams import MAX_BODY_BYTES
 from reprise.domain import errors
 from reprise.gateway import jaeger
-from reprise.gateway.upstream import MAX_BODY_BYTES
 from reprise.replay import trace_search
 from reprise.replay.clock import Clock
 from reprise.replay.source import Source

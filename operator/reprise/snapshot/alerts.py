@@ -1,16 +1,21 @@
-"""`alerts/`: what was pending or firing at the end of the window, and what had been before."""
+"""`alerts/`: what was pending or firing at the end of the window, what had been before, and the rules."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from reprise.adapters import prometheus
-from reprise.domain import redaction
+from reprise.domain import errors, telemetry
+from reprise.snapshot import tables
+from reprise.snapshot.manifest import FileEntry, Missing
+from reprise.snapshot.patience import patiently
 from reprise.snapshot.request import RecordRequest, rfc3339
 
 # ITBench's readers take the time from the name.
 _NAME = "alerts/alerts_at_%Y-%m-%dT%H-%M-%S.%f.json"
 HISTORY_NAME = "alerts/history.json"
+RULES_NAME = "alerts/rules.json"
 
 
 def file_name(at: dt.datetime) -> str:
@@ -50,10 +55,28 @@ def visible(alerts: Iterable[Mapping[str, Any]], request: RecordRequest) -> list
             dict(alert)
             for alert in alerts
             if alert.get("labels", {}).get("namespace", request.namespace) == request.namespace
-            and not redaction.mentions(view, str(alert.get("labels", {})))
+            and not telemetry.hides(view, alert)
         ),
         key=lambda alert: (
             str(alert.get("labels", {}).get("alertname", "")),
             sorted(alert.get("labels", {}).items()),
         ),
     )
+
+
+async def take_rules(
+    source: prometheus.Prometheus,
+    root: Path,
+    request: RecordRequest,
+) -> tuple[list[FileEntry], list[Missing]]:
+    """Write `alerts/rules.json`: the visible part of Prometheus' alerting rules and their alerts, as of now.
+
+    A gap in its place when Prometheus does not answer for the request's patience.
+    """
+    try:
+        found = await patiently(source.alerting_rules, request.patience_seconds)
+    except errors.Unreachable as exc:
+        return [], [Missing("metrics", "alerting rules", str(exc))]
+    shown = telemetry.rules(request.view, found)
+    rules = sum(len(group["rules"]) for group in shown["groups"])
+    return [tables.write_json(root, RULES_NAME, shown, rules)], []

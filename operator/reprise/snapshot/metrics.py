@@ -5,8 +5,8 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from reprise.adapters import prometheus
-from reprise.domain import redaction
+from reprise.adapters import prometheus, remote_read
+from reprise.domain import telemetry
 from reprise.snapshot import traces
 from reprise.snapshot.request import RecordRequest
 from reprise.snapshot.tables import Cell, attributes, text_cell
@@ -72,7 +72,7 @@ def pod_rows(
     for one in _visible(series, request):
         name, tags = _split(one.labels, ("pod", "namespace"))
         for at, value in one.points:
-            yield name, _time(at), _value(value), pod, request.namespace, tags
+            yield name, _time(at), remote_read.value_text(value), pod, request.namespace, tags
 
 
 def service_rows(
@@ -84,7 +84,16 @@ def service_rows(
         bound, status = one.labels.get("le", ""), one.labels.get("status_code", "")
         shown = text_cell(service)
         for at, value in one.points:
-            yield name, _time(at), _value(value), shown, request.namespace, bound, status, tags
+            yield (
+                name,
+                _time(at),
+                remote_read.value_text(value),
+                shown,
+                request.namespace,
+                bound,
+                status,
+                tags,
+            )
 
 
 def _visible(series: Iterable[prometheus.Series], request: RecordRequest) -> Iterator[prometheus.Series]:
@@ -93,7 +102,7 @@ def _visible(series: Iterable[prometheus.Series], request: RecordRequest) -> Ite
         one
         for one in series
         if one.labels.get("namespace", request.namespace) == request.namespace
-        and not any(redaction.mentions(view, value) for value in one.labels.values())
+        and not telemetry.hides(view, dict(one.labels))
     )
 
 
@@ -104,12 +113,3 @@ def _split(labels: Mapping[str, str], taken: Sequence[str]) -> tuple[str, str]:
 
 def _time(at: float) -> str:
     return traces.time_cell(round(at * 1000) * 1_000_000)
-
-
-def _value(value: float) -> str:
-    """The shortest text that reads back as the same number; Prometheus' words for what is not finite."""
-    if value != value:
-        return "NaN"
-    if value in (float("inf"), float("-inf")):
-        return "+Inf" if value > 0 else "-Inf"
-    return repr(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)

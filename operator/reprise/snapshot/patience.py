@@ -39,3 +39,8 @@ class Patience:
             self._left -= delay
             await asyncio.sleep(delay)
             delay *= 2
+
+
+async def patiently(call: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """The answer of `call` with a patience of its own: see `Patience.attempt`."""
+    return await Patience(seconds).attempt(call)

@@ -6,6 +6,7 @@ with handlers that must answer.
 """
 
 import asyncio
+import functools
 import itertools
 import os
 import shutil
@@ -17,18 +18,20 @@ from reprise.adapters import jaeger, kube, prometheus
 from reprise.domain import errors
 from reprise.snapshot import (
     alerts,
+    calls,
     cluster,
     manifest,
     metrics,
     private,
     scan,
+    series,
     tables,
     topology,
-    traces,
+    trace_store,
     verify,
     watcher,
 )
-from reprise.snapshot.patience import Patience
+from reprise.snapshot.patience import Patience, patiently
 from reprise.snapshot.request import RecordRequest
 from reprise.snapshot.verify import PARTIAL
 
@@ -54,29 +57,36 @@ class _Recording:
 
     # -- one method a signal ----------------------------------------------------------------------
 
-    async def take_cluster(self, spools: Path | None, calls: Awaitable[traces.Calls]) -> None:
+    async def take_cluster(self, spools: Path | None, called: Awaitable[calls.Calls]) -> None:
         """The objects are also the nodes of the topology."""
         part = await cluster.take(self.api, self.root, self.request, spools, watcher.utc_now)
         self.files += part.files
         self.missing += part.missing
-        known_calls = await calls
-        graph = await asyncio.to_thread(topology.build, part.objects, known_calls, self.request.namespace)
+        graph = await asyncio.to_thread(topology.build, part.objects, await called, self.request.namespace)
         await self.document("topology.json", graph, len(graph["nodes"]))
 
-    async def take_traces(self, source: jaeger.Jaeger) -> traces.Calls:
-        calls = traces.Calls()
-        with tables.TableWriter(self.root, traces.FILE_NAME, traces.COLUMNS) as table:
-            async for batch in traces.read(source, self.request):
-                calls.add(batch)
-                rows = await asyncio.to_thread(traces.rows, batch, self.request)
-                await asyncio.to_thread(table.write_rows, rows)
-        self.done(table)
-        return calls
+    async def take_traces(self, source: jaeger.Jaeger) -> calls.Calls:
+        taken = await trace_store.take(source, self.root, self.request)
+        self.files += taken.files
+        self.missing += taken.missing
+        return taken.calls
+
+    async def take_series(self, source: prometheus.Prometheus) -> None:
+        taken = await series.take(source, self.root, self.request)
+        self.files += taken.files
+        self.missing += taken.missing
+
+    async def take_rules(self, source: prometheus.Prometheus) -> None:
+        files, missing = await alerts.take_rules(source, self.root, self.request)
+        self.files += files
+        self.missing += missing
 
     async def take_alerts(self, source: prometheus.Prometheus) -> None:
         start, end = self.request.baseline_at.timestamp(), self.request.recorded_at.timestamp()
-        now = alerts.visible(map(alerts.active, await source.alerts()), self.request)
-        spans = await source.alert_history(start, end, self.request.scrape_interval_seconds)
+        patience = self.request.patience_seconds
+        now = alerts.visible(map(alerts.active, await patiently(source.alerts, patience)), self.request)
+        past = functools.partial(source.alert_history, start, end, self.request.scrape_interval_seconds)
+        spans = await patiently(past, patience)
         history = alerts.visible(map(alerts.stretch, spans), self.request)
         for name, found in (
             (alerts.file_name(self.request.recorded_at), now),
@@ -94,7 +104,8 @@ class _Recording:
         )
 
     async def _values(self, source: prometheus.Prometheus, query: str, label: str) -> list[str]:
-        found = await source.query(query, at=self.request.recorded_at.timestamp())
+        ask = functools.partial(source.query, query, at=self.request.recorded_at.timestamp())
+        found = await patiently(ask, self.request.patience_seconds)
         return sorted({sample.labels[label] for sample in found if sample.labels.get(label)})
 
     async def _pod(self, source: prometheus.Prometheus, gate: asyncio.Semaphore, pod: str) -> None:
@@ -113,7 +124,12 @@ class _Recording:
     async def _series(self, source: prometheus.Prometheus, query: str) -> Sequence[prometheus.Series]:
         request = self.request
         start, end = request.baseline_at.timestamp(), request.recorded_at.timestamp()
-        return await source.query_range(query, start, end, request.scrape_interval_seconds)
+        ask = functools.partial(source.query_range, query, start, end, request.scrape_interval_seconds)
+        try:
+            return await patiently(ask, request.patience_seconds)
+        except errors.Unreachable as exc:
+            self.missing.append(manifest.Missing("metrics", query, str(exc)))
+            return ()
 
     async def _metric_table(
         self, name: str, columns: Sequence[str], rows: Iterator[Sequence[tables.Cell]]
@@ -187,17 +203,19 @@ async def _record(
 ) -> manifest.Manifest:
     recording.root.mkdir(parents=True)
     request = recording.request
-    calls: asyncio.Future[traces.Calls] = asyncio.get_running_loop().create_future()
+    called: asyncio.Future[calls.Calls] = asyncio.get_running_loop().create_future()
 
     async def traced() -> None:
-        calls.set_result(await recording.take_traces(trace_source))
+        called.set_result(await recording.take_traces(trace_source))
 
     # Telemetry's take_* functions are called here, beside the cluster's.
     await _all(
         traced(),
-        recording.take_cluster(spools, calls),
+        recording.take_cluster(spools, called),
         recording.take_alerts(metric_source),
         recording.take_metrics(metric_source),
+        recording.take_series(metric_source),
+        recording.take_rules(metric_source),
     )
     return manifest.Manifest(
         id=request.snapshot_id,

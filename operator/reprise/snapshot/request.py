@@ -16,7 +16,8 @@ class RecordRequest:
 
     `injected_at` and `symptom_at` are None where there was none (a control). `injector_hidden` is the run's:
     it decides what an agent may see, and so what may be in the snapshot. `versions` and `settings` go into
-    the manifest as they are; they must not hold the truth.
+    the manifest as they are; they must not hold the truth. `patience_seconds` is how long a backend that does
+    not answer is asked again: within that a pod of Prometheus or Jaeger is replaced.
     """
 
     run_uid: str
@@ -28,6 +29,7 @@ class RecordRequest:
     symptom_at: dt.datetime | None = None
     injector_hidden: bool = True
     scrape_interval_seconds: float = 5.0
+    patience_seconds: float = 20.0
     versions: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 

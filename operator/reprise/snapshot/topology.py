@@ -2,18 +2,21 @@
 
 Ids are `Kind/name`, as there: a snapshot holds one namespace. `App/<service.name>` stands for a service as
 the traces name it. Relations: `contains` (namespace, owner, node, Service's pods), `depends_on` (what must be
-right for the source to work: configuration, claims, accounts, hosts named in the environment, policies and
-quotas that apply), `calls` (from traces, with counts), `is_alias` (App and its Service).
+right for the source to work: configuration, claims and what they are bound to, accounts, hosts named in the
+environment, policies, quotas and autoscalers that apply), `calls` (from traces, with counts and latencies),
+`is_alias` (App and its Service).
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from reprise.snapshot.traces import Calls
+from reprise.snapshot.calls import Calls
 
 Json = Mapping[str, Any]
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"})
+# They say what happened or was measured, not what there is.
+_NO_NODES = frozenset({"Event", "Lease", "NodeMetrics", "PodMetrics"})
 _HOST = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
 
 
@@ -49,9 +52,10 @@ class Graph:
 
 
 def build(objects: Iterable[Json], calls: Calls, namespace: str) -> dict[str, Any]:
-    """The graph of all objects given (each with kind) and of the calls between services."""
+    """The graph of the objects of a namespace, of those without one (each with kind), and of the calls
+    between services. Objects of other namespaces are left out."""
     graph = Graph()
-    found = list(objects)
+    found = [obj for obj in objects if _belongs(obj, namespace)]
     graph.node("Namespace", namespace)
     for obj in found:
         graph.node(obj["kind"], obj["metadata"]["name"], obj["metadata"].get("namespace", ""))
@@ -64,8 +68,15 @@ def build(objects: Iterable[Json], calls: Calls, namespace: str) -> dict[str, An
             _template(graph, _id(obj), template, {s["metadata"]["name"] for s in by_kind.get("Service", ())})
     _selected(graph, by_kind)
     _limited(graph, by_kind)
+    _bound(graph, by_kind)
     _called(graph, calls, by_kind)
     return graph.to_json()
+
+
+def _belongs(obj: Json, namespace: str) -> bool:
+    meta = obj["metadata"]
+    home = meta["name"] if obj["kind"] == "Namespace" else meta.get("namespace", namespace)
+    return home == namespace and obj["kind"] not in _NO_NODES
 
 
 def _id(obj: Json) -> str:
@@ -99,13 +110,9 @@ def _template(graph: Graph, source: str, template: Json, services: set[str]) -> 
         graph.edge(source, "depends_on", f"ServiceAccount/{spec['serviceAccountName']}")
     if spec.get("priorityClassName"):
         graph.edge(source, "depends_on", f"PriorityClass/{spec['priorityClassName']}")
-    for volume in spec.get("volumes") or ():
-        for part in (volume, *(volume.get("projected", {}).get("sources") or ())):
-            if name := part.get("configMap", {}).get("name"):
-                graph.edge(source, "depends_on", f"ConfigMap/{name}")
-        if name := volume.get("persistentVolumeClaim", {}).get("claimName"):
-            graph.edge(source, "depends_on", f"PersistentVolumeClaim/{name}")
-    for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+    containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+    _mounted(graph, source, spec, containers)
+    for container in containers:
         for origin in container.get("envFrom") or ():
             if name := origin.get("configMapRef", {}).get("name"):
                 graph.edge(source, "depends_on", f"ConfigMap/{name}")
@@ -114,6 +121,23 @@ def _template(graph: Graph, source: str, template: Json, services: set[str]) -> 
                 graph.edge(source, "depends_on", f"ConfigMap/{name}")
             for name in hosts_in(env.get("value") or "") & services:
                 graph.edge(source, "depends_on", f"Service/{name}", env=env["name"])
+
+
+def _mounted(graph: Graph, source: str, spec: Json, containers: Sequence[Json]) -> None:
+    """What the volumes come from, with where each container mounts them."""
+    for volume in spec.get("volumes") or ():
+        mounts = [
+            f"{container['name']}:{mount['mountPath']}"
+            for container in containers
+            for mount in container.get("volumeMounts") or ()
+            if mount["name"] == volume["name"]
+        ]
+        for part in (volume, *(volume.get("projected", {}).get("sources") or ())):
+            if name := part.get("configMap", {}).get("name"):
+                graph.edge(source, "depends_on", f"ConfigMap/{name}", volume=volume["name"], mounts=mounts)
+        if name := volume.get("persistentVolumeClaim", {}).get("claimName"):
+            target = f"PersistentVolumeClaim/{name}"
+            graph.edge(source, "depends_on", target, volume=volume["name"], mounts=mounts)
 
 
 def hosts_in(value: str) -> set[str]:
@@ -175,19 +199,30 @@ def _limited(graph: Graph, by_kind: Mapping[str, Sequence[Json]]) -> None:
             for workload in workloads:
                 graph.edge(_id(workload), "depends_on", _id(limit), why="it limits the namespace")
     for scaler in by_kind.get("HorizontalPodAutoscaler", ()):
-        target = scaler["spec"]["scaleTargetRef"]
-        graph.edge(
-            f"{target['kind']}/{target['name']}", "depends_on", _id(scaler), why="it scales the workload"
-        )
+        reference = scaler["spec"]["scaleTargetRef"]
+        target = f"{reference['kind']}/{reference['name']}"
+        graph.edge(target, "depends_on", _id(scaler), why="it scales the workload")
+        graph.edge(_id(scaler), "depends_on", target, why="it is what is scaled")
+
+
+def _bound(graph: Graph, by_kind: Mapping[str, Sequence[Json]]) -> None:
+    """Claims hang on the volume that they are bound to and on their class, volumes on theirs."""
+    for kind in ("PersistentVolumeClaim", "PersistentVolume"):
+        for holder in by_kind.get(kind, ()):
+            spec = holder.get("spec") or {}
+            if kind == "PersistentVolumeClaim" and spec.get("volumeName"):
+                graph.edge(_id(holder), "depends_on", f"PersistentVolume/{spec['volumeName']}")
+            if spec.get("storageClassName"):
+                graph.edge(_id(holder), "depends_on", f"StorageClass/{spec['storageClassName']}")
 
 
 def _called(graph: Graph, calls: Calls, by_kind: Mapping[str, Sequence[Json]]) -> None:
     services = {service["metadata"]["name"] for service in by_kind.get("Service", ())}
-    for pair in calls.total:
+    for pair in sorted(calls.total):
         for name in pair:
             app = graph.node("App", name)
             if name in services:
                 graph.edge(app, "is_alias", f"Service/{name}")
-    for (caller, callee), count in calls.total.items():
-        target = f"Service/{callee}" if callee in services else f"App/{callee}"
-        graph.edge(f"App/{caller}", "calls", target, count=count, failed=calls.failed[(caller, callee)])
+    for pair in sorted(calls.total):
+        target = f"Service/{pair.callee}" if pair.callee in services else f"App/{pair.callee}"
+        graph.edge(f"App/{pair.caller}", "calls", target, **calls.edge(pair))

@@ -1,13 +1,15 @@
 """`otel_traces_raw.tsv`: every span of the window, in the columns of the ClickHouse exporter."""
 
+import dataclasses
 import datetime as dt
-from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import functools
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from reprise.adapters import jaeger
 from reprise.domain import errors, redaction
+from reprise.snapshot.patience import patiently
 from reprise.snapshot.request import RecordRequest
 from reprise.snapshot.tables import Cell, attributes, json_cell, text_cell
 
@@ -24,42 +26,69 @@ SLICE_SECONDS = 10.0
 BACKEND = "jaeger"
 
 
-@dataclass
-class Calls:
-    """Who called whom, how often, and how often it failed. Grows with pairs of services, not with spans."""
+@dataclass(frozen=True)
+class Found:
+    """A trace as it is known by now, and how much of it is new.
 
-    total: Counter[tuple[str, str]] = field(default_factory=Counter)
-    failed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    `fresh` holds the spans that no earlier batch had: all of them, unless the trace had grown when a later
+    slice was read.
+    """
 
-    def add(self, traces: Iterable[jaeger.Trace]) -> None:
-        for trace in traces:
-            service = {span.span_id: span.service for span in trace.spans}
-            for span in trace.spans:
-                caller = service.get(span.parent_span_id, span.service)
-                if caller != span.service:
-                    self.total[caller, span.service] += 1
-                    self.failed[caller, span.service] += span.status_code is jaeger.StatusCode.ERROR
+    trace: jaeger.Trace
+    fresh: jaeger.Trace
 
 
-async def read(source: jaeger.Jaeger, request: RecordRequest) -> AsyncIterator[list[jaeger.Trace]]:
-    """The application's traces of the window in batches; one that lasts over two slices comes once."""
+@dataclass(frozen=True)
+class Batch:
+    """What was found up to `until` (seconds since 1970) that was not in the batches before."""
+
+    until: float
+    found: list[Found]
+
+
+async def read(source: jaeger.Jaeger, request: RecordRequest) -> AsyncGenerator[Batch, None]:
+    """Every trace with a span that began within the window, of all namespaces, in batches; every span once.
+
+    Raises Unreachable when Jaeger does not answer for the request's patience; what came before is good.
+    """
     services: Sequence[str] = ("",)  # no name stands for all: one answer instead of one a service
-    seen: set[str] = set()
-    at, end = request.baseline_at.timestamp(), request.recorded_at.timestamp()
+    seen: dict[
+        str, str
+    ] = {}  # trace id -> ids of its spans, as one text: a set of texts takes five times as much
+    # From where an agent may look: whole traces begin up to a second before the rows of the table.
+    at, end = request.view.window_start.timestamp(), request.recorded_at.timestamp()
     while at < end:
         until = min(at + SLICE_SECONDS, end)
         batch: dict[str, jaeger.Trace] = {}
         try:
             for service in services:
-                batch |= {trace.trace_id: trace for trace in await source.traces(service, at, until)}
+                ask = functools.partial(source.traces, service, at, until)
+                for trace in await patiently(ask, request.patience_seconds):
+                    _keep_longer(batch, trace)
         except errors.InvalidInput:
             if services != ("",):
                 raise
-            services = await source.services()  # a storage that insists on a name
+            # A storage that insists on a name.
+            services = await patiently(source.services, request.patience_seconds)
             continue
-        yield [trace for key, trace in batch.items() if key not in seen and belongs(trace, request.namespace)]
-        seen.update(batch)
+        new = [found for trace in batch.values() if (found := _fresh(trace, seen)).fresh.spans]
+        yield Batch(until, new)
         at = until
+
+
+def _keep_longer(batch: dict[str, jaeger.Trace], trace: jaeger.Trace) -> None:
+    """A trace that is asked for twice may have grown in between."""
+    known = batch.get(trace.trace_id)
+    if known is None or len(known.spans) < len(trace.spans):
+        batch[trace.trace_id] = trace
+
+
+def _fresh(trace: jaeger.Trace, seen: dict[str, str]) -> Found:
+    known = set(seen.get(trace.trace_id, "").split())
+    fresh = tuple(span for span in trace.spans if span.span_id not in known)
+    if fresh:
+        seen[trace.trace_id] = " ".join(sorted(known.union(span.span_id for span in fresh)))
+    return Found(trace, dataclasses.replace(trace, spans=fresh))
 
 
 def belongs(trace: jaeger.Trace, namespace: str) -> bool:

@@ -239,3 +239,33 @@ async def test_nobody_listens() -> None:
 async def test_ranges_that_make_no_sense(client: jaeger.Jaeger, start: float, end: float, limit: int) -> None:
     with pytest.raises(errors.InvalidInput, match="expected start"):
         await client.traces("shop", start, end, limit)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        pytest.param(
+            (400, {"data": None, "errors": [{"code": 400, "msg": "cannot parse traceID param"}]}),
+            errors.InvalidInput,
+            id="refused",
+        ),
+        pytest.param(
+            (500, {"data": None, "errors": [{"code": 500, "msg": "oops"}]}), errors.Unreachable, id="broken"
+        ),
+        pytest.param((503, "no endpoints available"), errors.Unreachable, id="not its JSON"),
+        pytest.param((200, {"kind": "Status"}), errors.Unreachable, id="a proxy's JSON"),
+    ],
+)
+async def test_errors_of_the_uis_api(
+    server: Server, client: jaeger.Jaeger, answer: tuple[int, Any], kind: type[errors.RepriseError]
+) -> None:
+    server.answer = answer
+
+    with pytest.raises(kind):
+        await client.ui_traces(["x"])
+
+
+async def test_a_null_of_the_uis_api_is_nothing(server: Server, client: jaeger.Jaeger) -> None:
+    server.answer = (200, {"data": None, "total": 0, "errors": None})
+
+    assert await client.ui_traces(["x"]) == []

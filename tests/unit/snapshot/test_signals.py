@@ -9,7 +9,7 @@ import pytest
 
 from reprise.adapters import prometheus
 from reprise.adapters.jaeger import Span, SpanKind, StatusCode, Trace
-from reprise.snapshot import alerts, events, logs, metrics, topology, traces
+from reprise.snapshot import alerts, calls, events, logs, metrics, topology, traces
 from reprise.snapshot.request import RecordRequest
 
 START = dt.datetime(2026, 11, 21, 12, 0, 0, 500_000, tzinfo=dt.UTC)
@@ -242,9 +242,9 @@ class Slices:
 async def test_every_slice_is_asked_for_and_every_trace_comes_once(insists: bool) -> None:
     source = Slices(insists)
     batches = [batch async for batch in traces.read(source, REQUEST)]  # type: ignore[arg-type]
-    assert [found.trace_id for batch in batches for found in batch] == ["t1"]
+    assert [found.trace.trace_id for batch in batches for found in batch.found] == ["t1"]
     edges = [(start, end) for service, start, end in source.asked if service in ("", "cart")]
-    assert edges[0][0] == START.timestamp()
+    assert edges[0][0] == REQUEST.view.window_start.timestamp()
     assert edges[-1][1] == END.timestamp()
     assert all(one[1] == two[0] for one, two in itertools.pairwise(edges))
 
@@ -322,14 +322,80 @@ def test_alerts_of_other_namespaces_and_of_ours_are_left_out() -> None:
 # -- topology -----------------------------------------------------------------------------------------
 
 
+def ui_span(identity: str, service: str, parent: str = "", **more: Any) -> dict[str, Any]:
+    reference = {"refType": "CHILD_OF", "traceID": "t1", "spanID": parent}
+    made = {
+        "traceID": "t1",
+        "spanID": identity,
+        "operationName": "GET /",
+        "references": [reference] if parent else [],
+        "startTime": 1,
+        "duration": 1,
+        "tags": [],
+        "processID": service,
+    }
+    return {**made, **more}
+
+
+def ui_trace(*spans: dict[str, Any]) -> dict[str, Any]:
+    names = {one["processID"] for one in spans}
+    return {
+        "traceID": "t1",
+        "spans": list(spans),
+        "processes": {name: {"serviceName": name} for name in names},
+    }
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_quantiles_do_not_hang_on_the_order(order: int) -> None:
+    called = calls.Calls()
+    for micros in range(1000, 1_001_000, 1000)[::order]:
+        called.add(ui_trace(ui_span("a", "frontend"), ui_span("b", "cart", "a", duration=micros)))
+    found = called.edge(calls.Pair("frontend", "cart"))
+    assert found["p50_ms"] == pytest.approx(500, rel=0.01)
+    assert found["p95_ms"] == pytest.approx(950, rel=0.01)
+    assert (found["count"], found["failed"], found["error_rate"]) == (1000, 0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("child", "expected"),
+    [
+        (ui_span("b", "frontend", "a"), 0),
+        (ui_span("b", "cart", "unknown"), 0),
+        (ui_span("b", "cart", "a"), 1),
+        (
+            ui_span("b", "cart", references=[{"refType": "FOLLOWS_FROM", "traceID": "t1", "spanID": "a"}]),
+            0,
+        ),
+    ],
+    ids=["the same service", "a parent that is not there", "another service", "a link"],
+)
+def test_which_spans_are_calls(child: dict[str, Any], expected: int) -> None:
+    called = calls.Calls()
+    called.add(ui_trace(ui_span("a", "frontend"), child))
+    assert called.total.total() == expected
+
+
 def test_topology_relations() -> None:
     labels = {"app": "cart"}
     template = {
         "metadata": {"labels": labels},
         "spec": {
             "serviceAccountName": "shop",
-            "containers": [{"name": "c", "env": [{"name": "VALKEY_ADDR", "value": "valkey-cart:6379"}]}],
-            "volumes": [{"name": "v", "configMap": {"name": "settings"}}],
+            "containers": [
+                {
+                    "name": "c",
+                    "env": [{"name": "VALKEY_ADDR", "value": "valkey-cart:6379"}],
+                    "volumeMounts": [
+                        {"name": "v", "mountPath": "/etc/cart"},
+                        {"name": "d", "mountPath": "/d"},
+                    ],
+                }
+            ],
+            "volumes": [
+                {"name": "v", "configMap": {"name": "settings"}},
+                {"name": "d", "persistentVolumeClaim": {"claimName": "data"}},
+            ],
         },
     }
 
@@ -337,15 +403,14 @@ def test_topology_relations() -> None:
         return {"kind": kind, "metadata": {"name": name, "namespace": "shop", **more.pop("meta", {})}, **more}
 
     owned = {"ownerReferences": [{"kind": "Deployment", "name": "cart"}]}
-    calls = traces.Calls()
-    calls.add(
-        [
-            trace(
-                span("a", "frontend"),
-                span("b", "cart", "a", status_code=StatusCode.ERROR),
-                span("c", "cart", "b"),
-            )
-        ]
+    called = calls.Calls()
+    failed = [{"key": "error", "type": "bool", "value": True}]
+    called.add(
+        ui_trace(
+            ui_span("a", "frontend"),
+            ui_span("b", "cart", "a", duration=20_000, tags=failed),
+            ui_span("c", "cart", "b"),
+        )
     )
     graph = topology.build(
         [
@@ -358,9 +423,20 @@ def test_topology_relations() -> None:
             obj("ConfigMap", "settings"),
             obj("ResourceQuota", "compute"),
             obj("NetworkPolicy", "deny", spec={"podSelector": {"matchLabels": labels}}),
+            obj("PersistentVolumeClaim", "data", spec={"volumeName": "pv1", "storageClassName": "fast"}),
+            obj(
+                "HorizontalPodAutoscaler",
+                "cart",
+                spec={"scaleTargetRef": {"kind": "Deployment", "name": "cart"}},
+            ),
+            obj("Event", "cart.1"),
+            obj("ConfigMap", "theirs", meta={"namespace": "other"}),
+            {"kind": "PersistentVolume", "metadata": {"name": "pv1"}, "spec": {"storageClassName": "fast"}},
+            {"kind": "StorageClass", "metadata": {"name": "fast"}},
+            {"kind": "Namespace", "metadata": {"name": "other"}},
             {"kind": "Node", "metadata": {"name": "n1"}},
         ],
-        calls,
+        called,
         "shop",
     )
     edges = {(e["source"], e["relation"], e["target"]): e.get("meta") for e in graph["edges"]}
@@ -374,11 +450,32 @@ def test_topology_relations() -> None:
         ("Deployment/cart", "depends_on", "Service/valkey-cart"),
         ("Deployment/cart", "depends_on", "NetworkPolicy/deny"),
         ("Deployment/cart", "depends_on", "ResourceQuota/compute"),
+        ("Deployment/cart", "depends_on", "HorizontalPodAutoscaler/cart"),
+        ("HorizontalPodAutoscaler/cart", "depends_on", "Deployment/cart"),
+        ("PersistentVolumeClaim/data", "depends_on", "PersistentVolume/pv1"),
+        ("PersistentVolumeClaim/data", "depends_on", "StorageClass/fast"),
+        ("PersistentVolume/pv1", "depends_on", "StorageClass/fast"),
         ("App/cart", "is_alias", "Service/cart"),
     ):
         assert expected in edges
-    assert edges["App/frontend", "calls", "Service/cart"] == {"count": 1, "failed": 1}
+    made = edges["App/frontend", "calls", "Service/cart"]
+    assert made is not None
+    assert {key: made[key] for key in ("count", "failed", "error_rate")} == {
+        "count": 1,
+        "failed": 1,
+        "error_rate": 1.0,
+    }
+    assert made["p50_ms"] == made["p95_ms"] == pytest.approx(20, rel=0.01)
     assert ("App/cart", "calls", "Service/cart") not in edges, "a call within a service is none"
+    assert edges["Deployment/cart", "depends_on", "ConfigMap/settings"] == {
+        "volume": "v",
+        "mounts": ["c:/etc/cart"],
+    }
+    assert edges["Deployment/cart", "depends_on", "PersistentVolumeClaim/data"] == {
+        "volume": "d",
+        "mounts": ["c:/d"],
+    }
     ids = {node["id"] for node in graph["nodes"]}
+    assert not ids & {"Event/cart.1", "ConfigMap/theirs", "Namespace/other"}
     assert all({e["source"], e["target"]} <= ids for e in graph["edges"])
     assert {e["relation"] for e in graph["edges"]} <= {"contains", "depends_on", "calls", "is_alias"}
