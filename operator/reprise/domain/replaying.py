@@ -53,7 +53,8 @@ def _pending(run: Run, seen: Observed, now: dt.datetime) -> Decision:
 def _attempting(run: Run, seen: Observed, now: dt.datetime) -> Decision:
     if seen.problem:
         if seen.problem.retryable:
-            return Decision(waiting(run.status, seen.problem.reason, seen.problem.message))
+            text = "tried again; the operator's log says more"
+            return Decision(waiting(run.status, seen.problem.reason, text))
         return _leave(run, Ending(Phase.INVALID, seen.problem.reason, seen.problem.message), now)
     attempts = seen.attempts or ()
     status = dataclasses.replace(run.status, attempts=attempting.summaries(attempts))
