@@ -11,12 +11,11 @@ be the answer; they appear when the run is over.
 
 import dataclasses
 import datetime as dt
-from dataclasses import dataclass
 from typing import assert_never
 
-from reprise.domain import attempting, observed
+from reprise.domain import attempting, observed, replaying
 from reprise.domain.observed import Observed
-from reprise.domain.run import Run
+from reprise.domain.run import Mode, Run
 from reprise.domain.run_status import (
     ConditionType,
     Drift,
@@ -26,6 +25,7 @@ from reprise.domain.run_status import (
     Phase,
     RunStatus,
 )
+from reprise.domain.transitions import GATE_OF, Decision, finish, gate_passed, waiting
 
 # Injecting has no gate of its own in the spec: applying takes seconds or does not work.
 INJECT_TIMEOUT_SECONDS = 180
@@ -36,36 +36,14 @@ STEADY_SECONDS = 60
 # How many workloads or alerts a message names.
 MOST_LINES = 6
 
-# The condition that becomes True when a phase is left well, and False when the run fails in it.
-GATE_OF = {
-    Phase.DEPLOYING: ConditionType.DEPLOYED,
-    Phase.BASELINE: ConditionType.BASELINE_HEALTHY,
-    Phase.INJECTING: ConditionType.INJECTED,
-    Phase.MANIFESTING: ConditionType.SYMPTOM_OBSERVED,
-    Phase.RECORDING: ConditionType.RECORDED,
-    Phase.ATTEMPTING: ConditionType.ATTEMPTED,
-    Phase.RECOVERING: ConditionType.RECOVERED,
-}
-
-
-@dataclass(frozen=True)
-class Decision:
-    """`status` is written when it differs, then `actions` are performed.
-
-    `again`: look once more at once, there is nothing to wait for. `finished`: deletion may go on.
-    """
-
-    status: RunStatus
-    actions: tuple[observed.Action, ...] = ()
-    again: bool = False
-    finished: bool = False
-
 
 def decide(run: Run, seen: Observed, now: dt.datetime) -> Decision:
     """What happens next to this run. Total: every phase and every observation has an answer."""
     if run.status.phase_started_at is None:
         begun = dataclasses.replace(run.status, started_at=now, observed_generation=run.generation)
         return Decision(begun.enter(Phase.PENDING, now), again=True)
+    if run.spec.mode is Mode.REPLAY:
+        return replaying.decide(run, seen, now)
     if run.deleting:
         return _deleting(run, seen, now)
     match run.status.phase:
@@ -157,7 +135,7 @@ def _deploying(run: Run, seen: Observed, now: dt.datetime) -> Decision:
         return Decision(dataclasses.replace(run.status, application_digest=digest), again=True)
     application = seen.application or observed.Application(0)
     if application.available:
-        status = _gate_passed(run.status, "Available", f"{application.workloads} workloads available", now)
+        status = gate_passed(run.status, "Available", f"{application.workloads} workloads available", now)
         return Decision(status.enter(Phase.BASELINE, now))
     message = _some(application.waiting) or (
         f"expected workloads in namespace {run.spec.application.namespace}, found none; "
@@ -165,7 +143,7 @@ def _deploying(run: Run, seen: Observed, now: dt.datetime) -> Decision:
     )
     if _expired(run, now):
         return _fail(run, "ApplicationNotAvailable", message, now)
-    return Decision(_waiting(run.status, "WaitingForWorkloads", message))
+    return Decision(waiting(run.status, "WaitingForWorkloads", message))
 
 
 def _baseline(run: Run, seen: Observed, now: dt.datetime) -> Decision:
@@ -188,11 +166,11 @@ def _baseline(run: Run, seen: Observed, now: dt.datetime) -> Decision:
     else:
         timeline = dataclasses.replace(run.status.timeline, baseline_at=now)
         status = dataclasses.replace(run.status, timeline=timeline)
-        status = _gate_passed(status, "HealthyAndQuiet", load.detail, now)
+        status = gate_passed(status, "HealthyAndQuiet", load.detail, now)
         return Decision(status.enter(Phase.INJECTING, now))
     if _expired(run, now):
         return _fail(run, reason, message, now)
-    return Decision(_waiting(run.status, reason, message))
+    return Decision(waiting(run.status, reason, message))
 
 
 def _injecting(run: Run, seen: Observed, now: dt.datetime) -> Decision:
@@ -200,7 +178,7 @@ def _injecting(run: Run, seen: Observed, now: dt.datetime) -> Decision:
         # Before the plan is stored nothing can have been changed, so there is nothing to recover.
         return _after_problem(run, seen.problem, now, injected=seen.plan_saved)
     if not run.guarded:
-        return Decision(_waiting(run.status, "WaitingForFinalizer", "nothing is changed before it is there"))
+        return Decision(waiting(run.status, "WaitingForFinalizer", "nothing is changed before it is there"))
     if seen.lock_holder is None:
         return Decision(run.status, (observed.AcquireLock(),))
     if seen.lock_holder != run.ref.uid:
@@ -219,10 +197,10 @@ def _injecting(run: Run, seen: Observed, now: dt.datetime) -> Decision:
     if changes.settled and not seen.truth_saved:
         return Decision(status, (observed.SaveTruth(),))
     if changes.settled:
-        return Decision(_gate_passed(status, "Applied", text, now).enter(Phase.MANIFESTING, now))
+        return Decision(gate_passed(status, "Applied", text, now).enter(Phase.MANIFESTING, now))
     if _expired(run, now):
         return _fail(dataclasses.replace(run, status=status), "InjectionIncomplete", text, now)
-    return Decision(_waiting(status, "Applying", text))
+    return Decision(waiting(status, "Applying", text))
 
 
 def _manifesting(run: Run, seen: Observed, now: dt.datetime) -> Decision:
@@ -242,13 +220,13 @@ def _manifesting(run: Run, seen: Observed, now: dt.datetime) -> Decision:
         timeline = dataclasses.replace(status.timeline, symptom_at=now)
         status = dataclasses.replace(status, timeline=timeline)
         text = f"{len(have)} of {len(readings)} symptoms seen"
-        status = _gate_passed(status, "Seen" if readings else "NoneExpected", text, now)
+        status = gate_passed(status, "Seen" if readings else "NoneExpected", text, now)
         after = Phase.RECORDING if run.spec.snapshot_enabled else Phase.ATTEMPTING
         return Decision(status.enter(after, now))
     text = f"{len(have)} of {len(readings)} symptoms seen; not seen: {', '.join(missing)}"
     if _expired(run, now):
         return _fail(dataclasses.replace(run, status=status), "SymptomNotSeen", text, now)
-    return Decision(_waiting(status, "WaitingForSymptoms", text))
+    return Decision(waiting(status, "WaitingForSymptoms", text))
 
 
 def _recording(run: Run, seen: Observed, now: dt.datetime) -> Decision:
@@ -258,7 +236,7 @@ def _recording(run: Run, seen: Observed, now: dt.datetime) -> Decision:
         return Decision(run.status, (observed.RecordSnapshot(),))
     timeline = dataclasses.replace(run.status.timeline, recorded_at=now)
     status = dataclasses.replace(run.status, timeline=timeline, snapshot=seen.snapshot)
-    status = _gate_passed(status, "Verified", f"{seen.snapshot.files} files", now)
+    status = gate_passed(status, "Verified", f"{seen.snapshot.files} files", now)
     return Decision(status.enter(Phase.ATTEMPTING, now))
 
 
@@ -271,13 +249,13 @@ def _attempting(run: Run, seen: Observed, now: dt.datetime) -> Decision:
     if work.actions:
         return Decision(status, work.actions)
     if not work.over:
-        return Decision(_waiting(status, "AgentsWork", work.message))
+        return Decision(waiting(status, "AgentsWork", work.message))
     if seen.score is None:
         return Decision(status, (observed.Summarise(work.scores, work.unscored),))
     status = dataclasses.replace(status, score=seen.score)
     if work.give_up:
         return _fail(dataclasses.replace(run, status=status), "AttemptsFailed", work.message, now)
-    status = _gate_passed(status, "Over", work.message, now)
+    status = gate_passed(status, "Over", work.message, now)
     ending = Ending(Phase.COMPLETED, "Recovered", work.message)
     return Decision(dataclasses.replace(status, ending=ending).enter(Phase.RECOVERING, now))
 
@@ -291,7 +269,7 @@ def _recovering(run: Run, seen: Observed, now: dt.datetime) -> Decision:
         if _expired(run, now):
             return _recovery_failed(run, (f"{seen.problem.reason}: {seen.problem.message}",), now)
         # Every problem is worth another try here: giving up would leave a fault behind.
-        return Decision(_waiting(run.status, seen.problem.reason, "recovery is tried again"))
+        return Decision(waiting(run.status, seen.problem.reason, "recovery is tried again"))
     stop = attempting.stop_all(seen.attempts or (), now)
     if stop:
         return Decision(status, stop)
@@ -307,7 +285,7 @@ def _recovering(run: Run, seen: Observed, now: dt.datetime) -> Decision:
             text = f"{changes.done} of {changes.total} changes taken back"
             if _expired(run, now):
                 return _recovery_failed(run, (*changes.conflicts, *changes.waiting_for), now)
-            return Decision(_waiting(status, "TakingBack", text))
+            return Decision(waiting(status, "TakingBack", text))
         # What others changed meanwhile is theirs. It is reported, but a deletion would wait for ever for it.
         if changes.conflicts and not run.deleting:
             return _recovery_failed(run, changes.conflicts, now)
@@ -320,13 +298,13 @@ def _recovered(run: Run, seen: Observed, now: dt.datetime) -> Decision:
     if unhealthy and not run.deleting:
         if _expired(run, now):
             return _recovery_failed(run, unhealthy, now)
-        return Decision(_waiting(run.status, "WaitingForHealth", _some(unhealthy)))
+        return Decision(waiting(run.status, "WaitingForHealth", _some(unhealthy)))
     if seen.baseline_saved and seen.drift is None:
         return Decision(run.status, (observed.CheckDrift(),))
     differences = seen.drift or ()
     if differences and not run.deleting and not _expired(run, now):
         # Controllers may still be settling (a pod that terminates, an endpoint that follows).
-        return Decision(_waiting(run.status, "WaitingForDrift", f"{len(differences)} differences"))
+        return Decision(waiting(run.status, "WaitingForDrift", f"{len(differences)} differences"))
     timeline = dataclasses.replace(run.status.timeline, recovered_at=now)
     drift = Drift(now, differences) if seen.baseline_saved else None
     status = dataclasses.replace(run.status, timeline=timeline, drift=drift)
@@ -335,7 +313,7 @@ def _recovered(run: Run, seen: Observed, now: dt.datetime) -> Decision:
         ConditionType.RECOVERED, True, "Drift" if differences else "NoDrift", text, now
     )
     ending = status.ending or Ending(Phase.INVALID, "Unknown", "")
-    return _finish(dataclasses.replace(run, status=status), ending, now)
+    return finish(dataclasses.replace(run, status=status), ending, now)
 
 
 def _deleting(run: Run, seen: Observed, now: dt.datetime) -> Decision:
@@ -353,7 +331,7 @@ def _deleting(run: Run, seen: Observed, now: dt.datetime) -> Decision:
             if decision.status.phase is Phase.FAILED:
                 # NB: never let go of a run whose fault may be in place: stay, say so, go on trying.
                 message = decision.status.message
-                return Decision(_waiting(run.status, "RecoveryBlocksDeletion", message))
+                return Decision(waiting(run.status, "RecoveryBlocksDeletion", message))
             return decision
         case Phase.PENDING | Phase.DEPLOYING | Phase.BASELINE | Phase.COMPLETED | Phase.INVALID:
             if seen.problem:
@@ -368,18 +346,10 @@ def _deleting(run: Run, seen: Observed, now: dt.datetime) -> Decision:
 # -- transitions ------------------------------------------------------------
 
 
-def _waiting(status: RunStatus, reason: str, message: str) -> RunStatus:
-    return dataclasses.replace(status, reason=reason, message=message)
-
-
 def _queued(run: Run, ahead: str, now: dt.datetime) -> RunStatus:
     message = f"waits for {ahead}"
     status = run.status.with_condition(ConditionType.QUEUED, True, "ApplicationInUse", message, now)
-    return _waiting(status, "Queued", message)
-
-
-def _gate_passed(status: RunStatus, reason: str, message: str, now: dt.datetime) -> RunStatus:
-    return status.with_condition(GATE_OF[status.phase], True, reason, message, now)
+    return waiting(status, "Queued", message)
 
 
 def _expired(run: Run, now: dt.datetime) -> bool:
@@ -393,7 +363,7 @@ def _after_problem(
     """Try again until the phase's time is over, or at once go the phase's way of failing."""
     if problem.retryable and not _expired(run, now):
         # The text of an error names objects: it is kept out of the status while agents may still come.
-        return Decision(_waiting(run.status, problem.reason, "tried again; the operator's log says more"))
+        return Decision(waiting(run.status, problem.reason, "tried again; the operator's log says more"))
     return _fail(run, problem.reason, problem.message, now, injected=injected)
 
 
@@ -406,9 +376,9 @@ def _fail(run: Run, reason: str, message: str, now: dt.datetime, *, injected: bo
     ending = Ending(Phase.INVALID, reason, message)
     match status.phase:
         case Phase.PENDING | Phase.DEPLOYING | Phase.BASELINE:
-            return _finish(dataclasses.replace(run, status=status), ending, now)
+            return finish(dataclasses.replace(run, status=status), ending, now)
         case Phase.INJECTING if not injected:
-            return _finish(dataclasses.replace(run, status=status), ending, now)
+            return finish(dataclasses.replace(run, status=status), ending, now)
         case _:
             return Decision(dataclasses.replace(status, ending=ending).enter(Phase.RECOVERING, now))
 
@@ -423,23 +393,9 @@ def _recovery_failed(run: Run, left: tuple[str, ...], now: dt.datetime) -> Decis
     if cause is not None and cause.phase is Phase.INVALID:
         message += f". It was recovering because of {cause.reason}: {cause.message}"
     status = run.status.with_condition(ConditionType.RECOVERED, False, "RecoveryFailed", message, now)
-    return _finish(
+    return finish(
         dataclasses.replace(run, status=status), Ending(Phase.FAILED, "RecoveryFailed", message), now
     )
-
-
-def _finish(run: Run, ending: Ending, now: dt.datetime) -> Decision:
-    """A terminal phase. The lock is released after that is written: a crash in between frees it as well,
-    because a holder that is over may be taken over from."""
-    status = run.status.enter(ending.phase, now)
-    status = dataclasses.replace(
-        status, reason=ending.reason, message=ending.message, completed_at=now, ending=None
-    )
-    if status.condition(ConditionType.QUEUED):
-        status = status.with_condition(ConditionType.QUEUED, False, "Over", "", now)
-    done = ending.phase is Phase.COMPLETED
-    status = status.with_condition(ConditionType.COMPLETED, done, ending.reason, ending.message, now)
-    return Decision(status, (observed.ReleaseLock(),))
 
 
 def _steady(application: observed.Application, now: dt.datetime) -> bool:

@@ -56,6 +56,14 @@ class Changes:
 
 
 @dataclass(frozen=True)
+class Replay:
+    """A snapshot that can be replayed: verified, and its truth stored for scoring. Times as recorded."""
+
+    snapshot: run_status.Snapshot
+    timeline: run_status.Timeline
+
+
+@dataclass(frozen=True)
 class Observed:
     problem: Problem | None = None
     # Pending
@@ -78,6 +86,10 @@ class Observed:
     attempts: tuple[attempt.Attempt, ...] | None = None
     score: run_status.ScoreSummary | None = None
     drift: tuple[str, ...] | None = None
+    # Replays
+    replay: Replay | None = None
+    served: bool | None = None  # whether the snapshot's server answers; None: not asked
+    withdrawn: bool = False
     cleaned: bool = False
 
 
@@ -122,6 +134,21 @@ class SaveTruth:
 @dataclass(frozen=True)
 class RecordSnapshot:
     """Record, and verify the digests. Fills `snapshot`."""
+
+
+@dataclass(frozen=True)
+class LoadSnapshot:
+    """Find and verify the snapshot to replay, and store its truth. Fills `replay`."""
+
+
+@dataclass(frozen=True)
+class ServeSnapshot:
+    """Make the snapshot's server, or what is missing of it. Fills `served`."""
+
+
+@dataclass(frozen=True)
+class WithdrawSnapshot:
+    """Remove the snapshot's server. Fills `withdrawn`."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +205,9 @@ Action = (
     | ApplyFaults
     | SaveTruth
     | RecordSnapshot
+    | LoadSnapshot
+    | ServeSnapshot
+    | WithdrawSnapshot
     | EnsureAttempt
     | ScoreAttempt
     | SetVerdict

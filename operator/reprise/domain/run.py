@@ -9,6 +9,13 @@ from reprise.domain import run_status
 MAX_REPEATS = 100
 
 
+class Mode(enum.StrEnum):
+    """Where the incident comes from."""
+
+    LIVE = "live"  # an application is deployed and broken
+    REPLAY = "replay"  # a recorded snapshot is served
+
+
 class AgentKind(enum.StrEnum):
     """Who works on the incident."""
 
@@ -54,9 +61,11 @@ class Gates:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """Immutable once applied."""
+    """Immutable once applied. `scenario` is empty in a replay, `source` (which snapshot) in a live run."""
 
-    scenario: str
+    scenario: str = ""
+    mode: Mode = Mode.LIVE
+    source: str = ""
     application: Application = field(default_factory=Application)
     repeats: int = 1
     seed: int = 0

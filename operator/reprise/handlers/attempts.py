@@ -10,6 +10,7 @@ import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from reprise.adapters.kube import Json
 from reprise.adapters.wire import agent_attempt, benchmark_run, model
@@ -17,10 +18,10 @@ from reprise.domain import attempt, errors, kubeconfig, scoring, stats
 from reprise.domain.attempt import Attempt, Job, JobState, Verdict
 from reprise.domain.budget import Phase
 from reprise.domain.entities import EntityId, ObjectRef
-from reprise.domain.run import AgentKind, Run
+from reprise.domain.run import AgentKind, Mode, Run
 from reprise.domain.run_status import ScoreSummary
 from reprise.domain.scenario import Injector
-from reprise.handlers import agent_job
+from reprise.handlers import agent_job, replays
 from reprise.handlers.runtime import (
     AGENTS_NAMESPACE,
     ATTEMPT_LABEL,
@@ -31,6 +32,7 @@ from reprise.handlers.runtime import (
 
 logger = logging.getLogger(__name__)
 _TLS = ObjectRef("v1", "Secret", SYSTEM_NAMESPACE, "gateway-tls")
+_GATEWAY = ObjectRef("v1", "Service", SYSTEM_NAMESPACE, "gateway")
 _ENDPOINTS = ObjectRef("v1", "ConfigMap", SYSTEM_NAMESPACE, "endpoints")
 
 
@@ -77,27 +79,23 @@ async def ensure(runtime: Runtime, run: Run, index: int) -> None:
 
     The token is stored before the object that holds its digest: a crash in between finds it again.
     """
-    scenario = await runtime.scenario(run)
+    door = await _door(runtime, run)
     name = f"{run.ref.name}-{index}"
-    endpoints = await _data(runtime, _ENDPOINTS, "gatewayExternal")
     tls = await _data(runtime, _TLS, "ca.crt")
     ca_pem = base64.b64decode(tls["ca.crt"]).decode()
     namespace = run.spec.application.namespace
-    token = await _token(runtime, run, name, endpoints["gatewayExternal"], ca_pem)
-    made = await _make(runtime, run, _attempt(runtime, run, index, name, token, scenario.injector))
+    token = await _token(runtime, run, name, door.external, ca_pem)
+    made = await _make(runtime, run, _attempt(runtime, run, index, name, token, door))
     if run.spec.agent.kind is not AgentKind.TRIAGE or "verdict" in made["spec"]:
         return
     uid = made["metadata"]["uid"]
-    gateway = await runtime.kube.get(ObjectRef("v1", "Service", SYSTEM_NAMESPACE, "gateway"))
-    if gateway is None:
-        raise errors.NotFound("expected Service reprise-system/gateway, found none; run `reprise up`")
     config = kubeconfig.build(agent_job.GATEWAY_URL, ca_pem, token, namespace)
     parts = agent_job.Parts(
         run_uid=run.ref.uid,
         attempt_uid=uid,
         image=run.spec.agent.image or runtime.settings.agent_image,
         pull_policy=runtime.settings.pull_policy,
-        gateway_ip=gateway["spec"]["clusterIP"],
+        gateway_ip=door.cluster_ip,
         kubeconfig=json.dumps(config),
         token=token,
         ca_pem=ca_pem,
@@ -108,6 +106,32 @@ async def ensure(runtime: Runtime, run: Run, index: int) -> None:
             await runtime.kube.create(manifest)
         except errors.Conflict:
             continue  # an earlier process of ours made it
+
+
+@dataclasses.dataclass(frozen=True)
+class _Door:
+    """Where a run's agents come in: `external` is the URL from outside of the cluster."""
+
+    external: str
+    cluster_ip: str
+    injector: Injector
+
+
+async def _door(runtime: Runtime, run: Run) -> _Door:
+    """The gateway, or the server of the snapshot that is replayed. Raises NotFound."""
+    external = (await _data(runtime, _ENDPOINTS, "gatewayExternal"))["gatewayExternal"]
+    replayed = run.spec.mode is Mode.REPLAY
+    ref = replays.service_ref(run) if replayed else _GATEWAY
+    service = await runtime.kube.get(ref)
+    if service is None:
+        raise errors.NotFound(f"expected {ref}, found none; run `reprise up`")
+    if replayed:
+        port = service["spec"]["ports"][0]["nodePort"]
+        external = urlsplit(external)._replace(netloc=f"{urlsplit(external).hostname}:{port}").geturl()
+        injector = await replays.injector(runtime, run)
+    else:
+        injector = (await runtime.scenario(run)).injector
+    return _Door(external, service["spec"]["clusterIP"], injector)
 
 
 async def _data(runtime: Runtime, ref: ObjectRef, key: str) -> Mapping[str, str]:
@@ -168,9 +192,11 @@ def owner(run: Run) -> Json:
     }
 
 
-def _attempt(runtime: Runtime, run: Run, index: int, name: str, token: str, injector: Injector) -> Json:
+def _attempt(runtime: Runtime, run: Run, index: int, name: str, token: str, door: _Door) -> Json:
     begin = run.status.timeline.baseline_at or runtime.clock()
-    window = begin - dt.timedelta(seconds=run.spec.gates.baseline_window_seconds)
+    # A snapshot's begin is that of its window already.
+    before = 0 if run.spec.mode is Mode.REPLAY else run.spec.gates.baseline_window_seconds
+    window = begin - dt.timedelta(seconds=before)
     start_by = runtime.clock() + dt.timedelta(seconds=attempt.start_seconds(run.spec.agent.kind))
     return {
         "apiVersion": model.API_VERSION,
@@ -178,7 +204,10 @@ def _attempt(runtime: Runtime, run: Run, index: int, name: str, token: str, inje
         "metadata": {
             "name": name,
             "namespace": run.ref.namespace,
-            "labels": {RUN_LABEL: run.ref.uid},
+            "labels": {
+                RUN_LABEL: run.ref.uid,
+                **({replays.LABEL: "true"} if run.spec.mode is Mode.REPLAY else {}),
+            },
             "ownerReferences": [owner(run)],
         },
         "spec": {
@@ -193,7 +222,7 @@ def _attempt(runtime: Runtime, run: Run, index: int, name: str, token: str, inje
                 "requests": run.spec.budgets.requests,
             },
             "startBy": model.format_time(start_by),
-            "injector": injector.value,
+            "injector": door.injector.value,
         },
     }
 

@@ -14,7 +14,7 @@ from reprise.domain.entities import ObjectRef
 from reprise.domain.observed import Observed
 from reprise.domain.run import Run
 from reprise.faults import registry
-from reprise.handlers import application, attempts, lease
+from reprise.handlers import application, attempts, lease, replays
 from reprise.handlers.runtime import AGENTS_NAMESPACE, RUN_LABEL, Runtime
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,8 @@ async def perform(runtime: Runtime, run: Run, action: observed.Action, seen: Obs
             return await _inject(runtime, run, action, seen)
         case observed.RecordSnapshot():
             return replace(seen, snapshot=await runtime.recorder.record(run))
+        case observed.LoadSnapshot() | observed.ServeSnapshot() | observed.WithdrawSnapshot():
+            return await _replay(runtime, run, action, seen)
         case observed.EnsureAttempt():
             await attempts.ensure(runtime, run, action.index)
             return replace(seen, attempts=await attempts.read(runtime, run))
@@ -88,6 +90,24 @@ async def _inject(
             truth = await runtime.engine.truth(await _stored_plan(runtime, run))
             await runtime.store.save_truth(run.ref.uid, truth)
             return dataclasses.replace(seen, truth_saved=True)
+        case _:
+            assert_never(action)
+
+
+async def _replay(
+    runtime: Runtime,
+    run: Run,
+    action: observed.LoadSnapshot | observed.ServeSnapshot | observed.WithdrawSnapshot,
+    seen: Observed,
+) -> Observed:
+    match action:
+        case observed.LoadSnapshot():
+            return dataclasses.replace(seen, replay=await replays.load(runtime, run))
+        case observed.ServeSnapshot():
+            return dataclasses.replace(seen, served=await replays.serve(runtime, run))
+        case observed.WithdrawSnapshot():
+            await replays.withdraw(runtime, run)
+            return dataclasses.replace(seen, withdrawn=True)
         case _:
             assert_never(action)
 

@@ -7,7 +7,7 @@ from reprise.adapters.kube import Json, Kube
 from reprise.adapters.wire import benchmark_run, model
 from reprise.domain import errors
 from reprise.domain.entities import ObjectRef
-from reprise.domain.run import Run
+from reprise.domain.run import Mode, Run
 from reprise.domain.run_status import Phase
 from reprise.handlers.runtime import RUN_LABEL, SYSTEM_NAMESPACE
 
@@ -92,7 +92,10 @@ def ahead(run: Run, runs: Iterable[Json], cluster_wide: Container[str] = ()) -> 
     others = [
         item
         for item in runs
-        if item["metadata"]["uid"] != run.ref.uid and not phase_of(item).terminal and in_the_way(item)
+        if item["metadata"]["uid"] != run.ref.uid
+        and not phase_of(item).terminal
+        and not _is_replay(item)
+        and in_the_way(item)
     ]
     own = (model.format_time(run.created_at).replace(".000Z", "Z"), run.ref.uid)
     active = [item for item in others if phase_of(item) is not Phase.PENDING]
@@ -101,6 +104,11 @@ def ahead(run: Run, runs: Iterable[Json], cluster_wide: Container[str] = ()) -> 
     for item in sorted(active, key=order) or sorted(older, key=order):
         return f"{item['metadata']['namespace']}/{item['metadata']['name']} ({phase_of(item)})"
     return ""
+
+
+def _is_replay(item: Json) -> bool:
+    """A replay uses no application."""
+    return bool((item.get("spec") or {}).get("mode") == Mode.REPLAY)
 
 
 def scenario_of(item: Json) -> str:

@@ -8,7 +8,7 @@ from reprise.adapters import preflight
 from reprise.adapters.kube import Json
 from reprise.domain import errors, observed
 from reprise.domain.observed import Observed
-from reprise.domain.run import Run
+from reprise.domain.run import Mode, Run
 from reprise.domain.run_status import Phase
 from reprise.faults import registry
 from reprise.handlers import application, attempts, lease
@@ -35,6 +35,9 @@ async def observe(runtime: Runtime, run: Run) -> Observed:
 
 
 async def _observe(runtime: Runtime, run: Run) -> Observed:
+    if run.spec.mode is Mode.REPLAY:
+        working = run.status.phase in (Phase.ATTEMPTING, Phase.RECOVERING)
+        return Observed(attempts=await attempts.read(runtime, run)) if working else Observed()
     match run.status.phase:
         case Phase.PENDING:
             return await _pending(runtime, run)

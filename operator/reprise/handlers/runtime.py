@@ -75,6 +75,7 @@ class Settings:
     scenarios: Path
     data: Path
     agent_image: str
+    replay_image: str
     pull_policy: str = "IfNotPresent"
     metrics_port: int = 9090
     interval_seconds: float = 1.0
@@ -87,6 +88,7 @@ class Settings:
             scenarios=Path(environ.get("REPRISE_SCENARIOS") or checkout / "scenarios"),
             data=Path(environ.get("REPRISE_DATA") or "/var/lib/reprise"),
             agent_image=environ.get("REPRISE_AGENT_IMAGE") or "reprise-agent",
+            replay_image=environ.get("REPRISE_REPLAY_IMAGE") or "reprise-replay",
             metrics_port=int(environ.get("REPRISE_METRICS_PORT") or 9090),
         )
 

@@ -44,10 +44,12 @@ class Gates(Model):
 
 class SnapshotSpec(Model):
     enabled: bool = True
+    source: Annotated[str, Field(max_length=253, pattern=r"^([A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?)?$")] = ""
 
 
 class Spec(Model):
-    scenario: Name
+    mode: Literal["live", "replay"] = "live"
+    scenario: Name | None = None
     application: Application = Application()
     repeats: Annotated[int, Field(ge=1, le=runs.MAX_REPEATS)] = 1
     seed: Annotated[int, Field(ge=0, le=4294967295)] = 0
@@ -55,6 +57,16 @@ class Spec(Model):
     budgets: Budgets = Budgets()
     gates: Gates = Gates()
     snapshot: SnapshotSpec = SnapshotSpec()
+
+    @pydantic.model_validator(mode="after")
+    def _fits_its_mode(self) -> "Spec":
+        """What the CRD's rules say, for objects that were stored before it had them."""
+        replay = self.mode == "replay"
+        if replay is (self.scenario is not None):
+            raise ValueError(f"scenario: expected {'none' if replay else 'one'} with mode {self.mode}")
+        if replay is not bool(self.snapshot.source):
+            raise ValueError(f"snapshot.source: expected {'one' if replay else 'none'} with mode {self.mode}")
+        return self
 
 
 class PhaseStart(Model):
@@ -188,7 +200,9 @@ def ref_of(obj: Mapping[str, Any]) -> runs.RunRef:
 
 def spec_from_wire(wire: Spec) -> runs.RunSpec:
     return runs.RunSpec(
-        scenario=wire.scenario,
+        scenario=wire.scenario or "",
+        mode=runs.Mode(wire.mode),
+        source=wire.snapshot.source,
         application=runs.Application(wire.application.name, wire.application.namespace),
         repeats=wire.repeats,
         seed=wire.seed,
