@@ -27,8 +27,8 @@ class Entry:
     """One request. `time` is when it came, RFC 3339 UTC.
 
     `tool` is the way in (kubectl, prometheus, jaeger, mcp, submit …), `arguments` what was asked of it.
-    `bytes` and `digest` (`sha256:<hex>`) are those of the answer's body as it was sent. `open` marks the first
-    of a stream's two lines, `usage` is what the harness reported with this request, if it did.
+    `bytes` and `digest` (`sha256:<hex>`) are those of the answer's body as it was sent. `open` marks the
+    first of a stream's two lines, `usage` is what the harness reported with this request, if it did.
     """
 
     time: str
@@ -108,7 +108,7 @@ class Trail:
         self._append({"time": now, "attempt": self._attempt_uid, "event": name, **fields}, before)
 
     def write(self, entry: Entry) -> None:
-        """Append a line. Raises OSError when the disk takes none: an answer without a line does not go out."""
+        """Append a line. Raises OSError when there is no room: no answer goes out without its line."""
         self._append(entry.fields())
 
     def _append(self, fields: Mapping[str, Any], before: bytes = b"") -> None:
