@@ -1,7 +1,9 @@
 """Limits of an attempt and what a harness reports, from outside."""
 
+import errno
 import hashlib
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -248,6 +250,22 @@ async def test_a_query_by_post_is_what_its_form_asks(tmp_path: Path) -> None:
 
 
 # -- the trail as it is written ---------------------------------------------------------------------
+
+
+async def test_what_cannot_be_recorded_is_not_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with gate_with(tmp_path) as gate:
+        await gate.ask("GET", PODS)
+        monkeypatch.setattr(os, "write", full)
+        status, body = await gate.ask("GET", PODS)
+        assert (status, "items" in body) == (503, False)
+        monkeypatch.undo()
+        assert (await gate.ask("GET", PODS))[0] == 200
+    assert [line["seq"] for line in lines(tmp_path)] == [1, 3]
 
 
 async def test_the_trail_is_chained_and_the_status_holds_on_to_it(tmp_path: Path) -> None:

@@ -80,7 +80,12 @@ class Server:
                 "expected the token of an open attempt in 'Authorization: Bearer …', found "
                 + ("one that no attempt has" if _token(request) else "none"),
             )
-        return await self._audited(request, session, handler)
+        try:
+            return await self._audited(request, session, handler)
+        except OSError as exc:
+            # Only from the trail: what fails in an answer is answered inside.
+            log.error("attempt %s: its audit trail cannot be written: %s", session.attempt.uid, exc)
+            return reply.refuse(503, "no record of this can be kept at the moment; try again later")
 
     async def _audited(self, request: web.Request, session: Session, handler: Handler) -> web.StreamResponse:
         path = _resource_path(request)
