@@ -73,7 +73,7 @@ def _cell(value: Any) -> str:
         case float():
             return f"{value:.3g}" if value < 10 else f"{value:.1f}"
         case _:
-            return str(value)[:60]
+            return _clean(value)[:60]
 
 
 # -- show -------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def show_text(found: Found) -> str:
         return "\n".join([*lines, f"no audit trail here: {found.path}", *_submission(found)])
     trail = found.trail
     for turn, calls in trail.turns():
-        lines.append(f"Turn {turn}" if turn else "Without a turn")
+        lines.append(f"Turn {_clean(turn)}" if turn else "Without a turn")
         for call in calls:
             lines += _call_lines(call)
     refused = sum(1 for call in trail.calls if call.refused)
@@ -161,7 +161,9 @@ def show_text(found: Found) -> str:
 def _head(found: Found) -> Iterator[str]:
     score = found.verdict.get("score")
     shown = "unscored" if score is None else f"score {score:.2f}"
-    yield f"Attempt {found.name}: {found.phase}, {shown}" + (f" ({found.reason})" if found.reason else "")
+    yield f"Attempt {found.name}: {found.phase}, {shown}" + (
+        f" ({_clean(found.reason)})" if found.reason else ""
+    )
     budgets, status = found.spec.get("budgets") or {}, found.status
     usage = status.get("usage") or {}
     used = (
@@ -184,11 +186,11 @@ def _call_lines(call: Call) -> Iterator[str]:
     result = f"{call.status}  {_size(call.bytes):>9}  {call.duration_seconds:7.3f} s"
     asked = "&".join(f"{name}={value}" for name, value in call.arguments.items())
     text = f"{call.what}{'?' if asked else ''}{asked}"
-    yield f"  {call.time:%H:%M:%S}  {call.tool:<10}  {result}  {text[:_TEXT]}"
+    yield f"  {call.time:%H:%M:%S}  {call.tool:<10}  {result}  {_clean(text)[:_TEXT]}"
     if call.refused:
-        yield f"            refused: {call.refused[:_TEXT]}"
+        yield f"            refused: {_clean(call.refused)[:_TEXT]}"
     if call.justification:
-        yield f"            because: {call.justification[:_TEXT]}"
+        yield f"            because: {_clean(call.justification)[:_TEXT]}"
     if not call.ended:
         yield "            a stream whose end was not recorded"
 
@@ -202,6 +204,11 @@ def _submission(found: Found) -> Iterator[str]:
         yield "  that nothing is wrong"
     else:
         yield from (f"  {text}" for text in found.submission)
+
+
+def _clean(value: object) -> str:
+    """What an agent wrote, without what a terminal would obey."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(value))
 
 
 def _size(count: int) -> str:
@@ -285,5 +292,5 @@ def _evidence_text(found: evidence.Evidence | None, started: str | None, has_tra
     if seconds is not None:
         place.append(f"{seconds:.1f} s in")
     if found.call.turn:
-        place.append(f"turn {found.call.turn}")
-    return f"in its hands at {', '.join(place)}: {found.call.what} ({found.how})"
+        place.append(f"turn {_clean(found.call.turn)}")
+    return f"in its hands at {', '.join(place)}: {_clean(found.call.what)} ({found.how})"

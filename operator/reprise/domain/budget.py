@@ -105,6 +105,22 @@ def decide(
     return Phase.PENDING if spent.started_at is None else Phase.RUNNING
 
 
+def left(budget: Budget, spent: Spent, now: datetime) -> dict[str, float | int]:
+    """What is left of the budgets that there are, by the names of `spec.budgets`; never below 0."""
+    used = (now - spent.started_at).total_seconds() if spent.started_at else 0.0
+    found: dict[str, float | int] = {
+        "requests": max(0, budget.requests - spent.requests),
+        "wallClockSeconds": max(0.0, round(budget.wall_clock_seconds - used, 1)),
+    }
+    if budget.turns is not None:
+        found["turns"] = max(0, budget.turns - spent.usage.turns)
+    if budget.tokens is not None:
+        found["tokens"] = max(0, budget.tokens - spent.usage.tokens)
+    if budget.cost_usd is not None:
+        found["costUSD"] = max(0.0, round(budget.cost_usd - spent.usage.cost_usd, 6))
+    return found
+
+
 def exceeded(budget: Budget, spent: Spent) -> str:
     """The first budget that is spent, in words with its number; "" when none is."""
     usage = spent.usage

@@ -10,6 +10,7 @@ from reprise.domain import access, budget, errors, redaction
 from reprise.domain.budget import Phase, Usage
 from reprise.gateway import attempt as attempts
 from reprise.gateway import audit
+from reprise.gateway.meter import Meter
 from reprise.gateway.store import StatusStore
 from reprise.gateway.upstream import Upstream
 
@@ -44,8 +45,7 @@ class Session:
         self._started_at = redaction.parse_time(status.get("startedAt"))
         self._requests = max(int(status.get("requests") or 0), trail.totals.counted)
         self._denied = max(int(status.get("denied") or 0), trail.totals.denied)
-        self._usage = attempt.usage.grown(trail.totals.usage)
-        self._repeats, self._last_call = 0, ""
+        self._meter = Meter(attempt.usage.grown(trail.totals.usage))
         self._message = status.get("message", "") if attempt.phase.is_over else ""
         # Only what moves from here on is written: another gateway may count, too.
         self._written: Mapping[str, Any] = {"requests": 0, "denied": 0, **status}
@@ -68,28 +68,16 @@ class Session:
 
     @property
     def _spent(self) -> budget.Spent:
-        return budget.Spent(self._phase, self._started_at, self._requests, self._usage, self._repeats)
+        return budget.Spent(
+            self._phase, self._started_at, self._requests, self._meter.usage, self._meter.repeats
+        )
 
     def _explain(self, phase: Phase) -> str:
         return self._message or budget.explain(phase, self.attempt.limits, self._spent)
 
     def left(self) -> dict[str, float | int]:
-        """What is left of the budgets that there are: requests, seconds of wall clock, turns, tokens, USD."""
-        total = self.attempt.limits
-        seconds = float(total.wall_clock_seconds)
-        if self._started_at is not None:
-            seconds -= (self._clock() - self._started_at).total_seconds()
-        left: dict[str, float | int] = {
-            "requests": max(0, total.requests - self._requests),
-            "wallClockSeconds": max(0.0, round(seconds, 1)),
-        }
-        if total.turns is not None:
-            left["turns"] = max(0, total.turns - self._usage.turns)
-        if total.tokens is not None:
-            left["tokens"] = max(0, total.tokens - self._usage.tokens)
-        if total.cost_usd is not None:
-            left["costUSD"] = max(0.0, round(total.cost_usd - self._usage.cost_usd, 6))
-        return left
+        """What is left of the budgets that there are, by the names of `spec.budgets`."""
+        return budget.left(self.attempt.limits, self._spent, self._clock())
 
     # -- requests -------------------------------------------------------------------------------
 
@@ -124,7 +112,7 @@ class Session:
     def report(self, said: Usage) -> None:
         """Take in what a harness says that it has used. What it says after the end changes nothing."""
         if not self.phase.is_over:
-            self._usage = self._usage.grown(said)
+            self._meter.report(said)
             if self.phase.is_over:
                 self._wake.set()
 
@@ -133,13 +121,7 @@ class Session:
         otherwise. Too many of them end the attempt: `admit`, called after this, says so."""
         if self.phase.is_over:
             return ""
-        self._repeats = self._repeats + 1 if key == self._last_call else 1
-        self._last_call = key
-        loop = self.attempt.limits.loop
-        if not 0 < loop.warn_after <= self._repeats:
-            return ""
-        end = f"; {loop.stop_after} end the attempt" if loop.stop_after else ""
-        return f"the same call has come {self._repeats} times in a row: its answer is what it was{end}"
+        return self._meter.note_call(key, self.attempt.limits.loop)
 
     def note_denied(self) -> None:
         """Count a refusal. What comes after the end is in the audit trail only."""
@@ -279,17 +261,7 @@ class Session:
 
     def _counters(self) -> dict[str, Any]:
         """What has moved of the counters and of the trail since they were stored."""
-        found: dict[str, Any] = {"requests": self._requests, "denied": self._denied}
-        usage = self._usage
-        if usage.turns:
-            found["turns"] = usage.turns
-        if usage.tokens or usage.cost_usd:
-            found["usage"] = {
-                "tokensIn": usage.tokens_in,
-                "tokensOut": usage.tokens_out,
-                "tokensCached": usage.tokens_cached,
-                "costUSD": usage.cost_usd,
-            }
+        found = {"requests": self._requests, "denied": self._denied, **self._meter.status()}
         if self.trail.lines:
             found["audit"] = {"lines": self.trail.lines, "head": self.trail.head}
         return {key: value for key, value in found.items() if self._written.get(key) != value}

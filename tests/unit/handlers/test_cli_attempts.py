@@ -168,6 +168,26 @@ def test_show_a_file_of_something_else(tmp_path: Path) -> None:
     assert "4 lines could not be read" in done.output
 
 
+def test_nothing_that_an_agent_wrote_reaches_the_terminal_as_more_than_text(tmp_path: Path) -> None:
+    evil = "\x1b]0;mine\x07\r\n"
+    path = write(
+        tmp_path,
+        entry(
+            1,
+            f"/{evil}",
+            turn=evil,
+            justification=evil,
+            reason=evil,
+            decision="deny",
+            resource=evil,
+            arguments={evil: evil},
+        ),
+    )
+    text = CliRunner().invoke(cli, ["attempts", "show", str(path)]).output
+    assert "because:" in text
+    assert all(char.isprintable() for line in text.split("\n") for char in line)
+
+
 @pytest.mark.parametrize("command", ["list", "show", "why", "verify", "export"])
 def test_every_command_shows_examples_and_exit_codes(command: str) -> None:
     text = CliRunner().invoke(cli, ["attempts", command, "--help"]).output
