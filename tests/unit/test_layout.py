@@ -16,7 +16,15 @@ def test_operator_is_a_source_root_and_not_a_package() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["--help", "score --help", "scenarios --help", "snapshot --help", "up --help", "replay --help"],
+    [
+        "--help",
+        "score --help",
+        "scenarios --help",
+        "snapshot --help",
+        "up --help",
+        "replay --help",
+        "attempts why --help",
+    ],
 )
 def test_every_command_explains_itself(command: str) -> None:
     done = subprocess.run(

@@ -21,6 +21,8 @@ from reprise.domain.entities import ObjectRef
 
 API_VERSION = "reprise.dev/v1alpha1"
 _TARGET = re.compile(r"^(?P<run>[a-z0-9]([-a-z0-9.]*[a-z0-9])?)(/(?P<index>[1-9][0-9]*))?$")
+# Budgets of what only a harness knows; there when the run has them.
+_REPORTED = {"turns": "turns", "tokens": "tokens", "costUSD": "USD"}
 
 
 @dataclass(frozen=True)
@@ -211,11 +213,12 @@ def environment(found: dict[str, Any], path: Path) -> dict[str, str]:
 def instructions(found: dict[str, Any], path: Path) -> str:
     """What to do now, for a person."""
     budgets = found["budgets"]
+    more = "".join(f", {budgets[key]:g} {what}" for key, what in _REPORTED.items() if key in budgets)
     start = f", to be started by {found['startBy']}" if found.get("startBy") else ""
     return f"""\
 attempt {found["attempt"]} is open{start}
   kubeconfig  {path}  (this attempt only, read-only, namespace {found["namespace"]})
-  budget      {budgets["requests"]} requests, {budgets["wallClockSeconds"]} s from the first request
+  budget      {budgets["requests"]} requests, {budgets["wallClockSeconds"]} s from the first request{more}
 
   export KUBECONFIG={path.resolve()}
   kubectl get pods,events                      # the clock starts now

@@ -19,6 +19,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "scenarios": ("reprise.cli.scenarios", "scenarios", "List, show and validate scenarios."),
     "prove": ("reprise.cli.prove", "prove", "Prove scenarios on the live cluster, one after another."),
     "catalogue": ("reprise.cli.catalogue", "catalogue", "Print the catalogue from the results of a proof."),
+    "attempts": (
+        "reprise.cli.attempts",
+        "attempts",
+        "Show what agents did and why they were wrong; verify and export it.",
+    ),
     "score": ("reprise.cli.score", "score", "Score a submission against a truth file."),
     "import": (
         "reprise.cli.import_itbench",

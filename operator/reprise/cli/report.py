@@ -12,7 +12,7 @@ from reprise.adapters.run_store import RunStore
 from reprise.adapters.wire import agent_attempt, model
 from reprise.cli import timeline
 from reprise.cluster import paths
-from reprise.domain import errors, scoring, truth
+from reprise.domain import errors, scoring, trail, truth
 from reprise.domain.entities import EntityId
 
 _MOST_LOOKS = 12
@@ -87,27 +87,14 @@ def _attempt(item: Mapping[str, Any], known: truth.Truth | None, audit: Path) ->
     )
 
 
-def _looks(trail: Path) -> Looks | None:
-    counts: Counter[str] = Counter()
-    denied = 0
-    seen: set[int] = set()
+def _looks(path: Path) -> Looks | None:
     try:
-        with trail.open(encoding="utf-8") as lines:
-            for line in lines:
-                try:
-                    entry = json.loads(line)
-                except ValueError:
-                    continue  # the line that a crash cut short
-                if entry.get("seq") in seen:
-                    continue  # the end of a stream that was counted when it opened
-                seen.add(entry.get("seq"))
-                counts[
-                    f"{entry.get('verb', '')} {entry.get('resource') or entry.get('path', '')}".strip()
-                ] += 1
-                denied += entry.get("status", 0) >= 400
+        with path.open("rb") as lines:
+            calls = trail.read(lines).calls
     except OSError:
         return None
-    return Looks(counts.most_common(), denied)
+    counts = Counter(call.what for call in calls)
+    return Looks(counts.most_common(), sum(1 for call in calls if call.status >= 400))
 
 
 def _alerts(folder: Path, status: Mapping[str, Any]) -> list[str]:

@@ -5,11 +5,12 @@ The gateway writes how the attempt goes, the operator writes the verdict. Nothin
 
 import datetime as dt
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
-from reprise.domain import run
+from reprise.domain import errors, run
 from reprise.domain.budget import Phase as AttemptPhase
+from reprise.domain.budget import Usage
 
 # How long the agent's program may take to send its first request before that is held against our side.
 TRIAGE_START_SECONDS = 180
@@ -21,7 +22,10 @@ GATEWAY_GRACE_SECONDS = 30
 
 @dataclass(frozen=True)
 class Verdict:
-    """The last word on an attempt. Set once."""
+    """The last word on an attempt. Set once.
+
+    A failure of ours has no score, and everything else has one: raises InvalidInput otherwise.
+    """
 
     phase: AttemptPhase
     reason: str
@@ -30,6 +34,15 @@ class Verdict:
     precision: float | None = None
     recall: float | None = None
     f1: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.phase.is_over or self.phase is AttemptPhase.SUBMITTED:
+            raise errors.InvalidInput(f"expected a phase that ends an attempt for good, found {self.phase}")
+        if (self.phase is AttemptPhase.INFRA_FAILED) != (self.score is None):
+            raise errors.InvalidInput(
+                f"expected a score for an agent's outcome and none for a failure of ours, "
+                f"found {self.score} with {self.phase}"
+            )
 
 
 class JobState(enum.StrEnum):
@@ -68,6 +81,7 @@ class Attempt:
     submitted_at: dt.datetime | None = None
     ended_at: dt.datetime | None = None
     requests: int = 0
+    usage: Usage = field(default_factory=Usage)
     submission: tuple[str, ...] | None = None
     verdict: Verdict | None = None
     job: Job = Job(JobState.NOT_NEEDED)
@@ -94,7 +108,12 @@ def judge(attempt: Attempt, now: dt.datetime) -> Verdict | None:
     match attempt.phase:
         case AttemptPhase.SUBMITTED:
             return None
-        case AttemptPhase.TIMED_OUT | AttemptPhase.TURNS_EXHAUSTED | AttemptPhase.LOOP_STOPPED:
+        case (
+            AttemptPhase.TIMED_OUT
+            | AttemptPhase.TURNS_EXHAUSTED
+            | AttemptPhase.LOOP_STOPPED
+            | AttemptPhase.CONTEXT_EXHAUSTED
+        ):
             if attempt.requests == 0 and attempt.phase is AttemptPhase.TIMED_OUT:
                 return Verdict(AttemptPhase.INFRA_FAILED, "NoAgentCame", now)
             return Verdict(attempt.phase, attempt.message or str(attempt.phase), now, score=0.0)

@@ -89,5 +89,8 @@ def _summary(item: Attempt) -> run_status.AttemptSummary:
         f1=verdict.f1 if verdict else None,
         # A count that moves with every request would write the status on every tick.
         requests=item.requests if verdict else 0,
+        turns=item.usage.turns or None if verdict else None,
+        tokens=item.usage.tokens or None if verdict else None,
+        cost_usd=item.usage.cost_usd or None if verdict else None,
         wall_clock_seconds=item.seconds,
     )

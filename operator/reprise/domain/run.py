@@ -5,6 +5,7 @@ import enum
 from dataclasses import dataclass, field
 
 from reprise.domain import run_status
+from reprise.domain.budget import Loop
 
 MAX_REPEATS = 100
 
@@ -41,10 +42,14 @@ class Agent:
 
 @dataclass(frozen=True)
 class Budgets:
-    """What one attempt may use."""
+    """What one attempt may use. None: as much as it likes."""
 
     wall_clock_seconds: int = 600
     requests: int = 2000
+    turns: int | None = None
+    tokens: int | None = None
+    cost_usd: float | None = None
+    loop: Loop = field(default_factory=Loop)
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,8 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class AttemptSummary:
-    """One attempt in the run's status. Scores are None for what is not (yet) scored; unscored is not 0."""
+    """One attempt in the run's status. Scores are None for what is not (yet) scored; unscored is not 0.
+    Turns, tokens and cost are None when no harness has reported them."""
 
     index: int
     name: str
@@ -107,6 +108,9 @@ class AttemptSummary:
     recall: float | None = None
     f1: float | None = None
     requests: int = 0
+    turns: int | None = None
+    tokens: int | None = None
+    cost_usd: float | None = None
     wall_clock_seconds: float | None = None
 
 

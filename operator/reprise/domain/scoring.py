@@ -82,13 +82,15 @@ def _key(entity: EntityId) -> tuple[str, str, str]:
     return entity.namespace, entity.kind.lower(), entity.name
 
 
+def same(entity: EntityId, names: Sequence[EntityId]) -> bool:
+    """Whether the entity is one of these, however its kind's capitals are written."""
+    return any(_key(entity) == _key(name) for name in names)
+
+
 def _found_by(entity: EntityId, causes: Sequence[RootCause]) -> frozenset[int]:
     """The root causes that this entity names: as a rule one, and more where they share an equivalent."""
-    key = _key(entity)
     return frozenset(
-        index
-        for index, cause in enumerate(causes)
-        if any(key == _key(name) for name in (cause.entity, *cause.equivalents))
+        index for index, cause in enumerate(causes) if same(entity, (cause.entity, *cause.equivalents))
     )
 
 

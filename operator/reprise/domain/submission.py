@@ -96,7 +96,8 @@ class Submission:
     entities: tuple[EntityId, ...]
 
 
-def _plural(kind: str) -> str:
+def plural(kind: str) -> str:
+    """The resource of a kind, as the well known ones are spelled: NetworkPolicy gives networkpolicies."""
     lower = kind.lower()
     if lower.endswith("y") and lower[-2] not in "aeiou":
         return lower[:-1] + "ies"
@@ -108,7 +109,7 @@ def _plural(kind: str) -> str:
 def _spellings() -> dict[str, str]:
     known: dict[str, str] = {}
     for kind, short in (*_NAMESPACED.items(), *_CLUSTER.items()):
-        for spelling in (kind.lower(), _plural(kind), *short):
+        for spelling in (kind.lower(), plural(kind), *short):
             known[spelling] = kind
     # Chaos Mesh's own plurals are its singulars, which are in already.
     return known

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from reprise.domain import errors, redaction
-from reprise.domain.budget import Budget, Phase
+from reprise.domain import chain, errors, redaction
+from reprise.domain.budget import Budget, Loop, Phase, Usage
 
 GROUP_VERSION = "reprise.dev/v1alpha1"
 COLLECTION = f"/apis/{GROUP_VERSION}/agentattempts"
@@ -31,6 +31,24 @@ class Attempt:
     status: Mapping[str, Any]
 
     @property
+    def usage(self) -> Usage:
+        """What its harness had reported when the status was written."""
+        said = self.status.get("usage") or {}
+        return Usage(
+            turns=int(self.status.get("turns") or 0),
+            tokens_in=int(said.get("tokensIn") or 0),
+            tokens_out=int(said.get("tokensOut") or 0),
+            tokens_cached=int(said.get("tokensCached") or 0),
+            cost_usd=float(said.get("costUSD") or 0.0),
+        )
+
+    @property
+    def anchor(self) -> chain.Anchor | None:
+        """How far the audit trail was when the status was written; None when nothing is said of it."""
+        said = self.status.get("audit")
+        return chain.Anchor(int(said["lines"]), str(said["head"])) if said else None
+
+    @property
     def url(self) -> str:
         return f"/apis/{GROUP_VERSION}/namespaces/{self.namespace}/agentattempts/{self.name}"
 
@@ -53,7 +71,7 @@ def from_json(obj: Mapping[str, Any]) -> Attempt:
             token_sha256=spec["tokenSha256"].lower(),
             application_namespace=spec["application"]["namespace"],
             view=redaction.View(start, spec.get("injector", "hidden") != "visible"),
-            limits=Budget(int(spec["budgets"]["wallClockSeconds"]), int(spec["budgets"]["requests"])),
+            limits=_limits(spec["budgets"]),
             start_by=redaction.parse_time(spec.get("startBy")),
             verdict=Phase(verdict["phase"]) if verdict else None,
             verdict_reason=str(verdict.get("reason", "")) if verdict else "",
@@ -62,3 +80,15 @@ def from_json(obj: Mapping[str, Any]) -> Attempt:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise errors.InvalidInput(f"expected an AgentAttempt as its CRD says, found {exc!r}") from exc
+
+
+def _limits(budgets: Mapping[str, Any]) -> Budget:
+    loop = budgets.get("loop") or {}
+    return Budget(
+        wall_clock_seconds=int(budgets["wallClockSeconds"]),
+        requests=int(budgets["requests"]),
+        turns=budgets.get("turns"),
+        tokens=budgets.get("tokens"),
+        cost_usd=budgets.get("costUSD"),
+        loop=Loop(int(loop.get("warnAfter", 3)), int(loop.get("stopAfter", 0))),
+    )

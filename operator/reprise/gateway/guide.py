@@ -4,7 +4,8 @@ from datetime import datetime
 
 from aiohttp import web
 
-from reprise.gateway import reply
+from reprise.domain.budget import Budget
+from reprise.gateway import harness, reply
 from reprise.gateway.registry import Registry
 from reprise.gateway.session import Session, rfc3339
 
@@ -31,9 +32,20 @@ Names are namespace/Kind/name, or Kind/name for what has no namespace. A malform
 reason and does not count; the first one accepted is final.
 
 Optional headers on any request, kept for the record: X-Turn (a number), X-Justification (why you look there).
+Totals of a harness: X-Tokens-In, X-Tokens-Out, X-Tokens-Cached, X-Cost-USD, or POST /usage
+  {usage}
+When the model's context is full and nothing more can be done: POST /outcome
+  {outcome}
 
-Left: {requests} requests, {seconds:.0f} s.
+Left: {left}.
 """
+_UNITS = {
+    "requests": "requests",
+    "wallClockSeconds": "s",
+    "turns": "turns",
+    "tokens": "tokens",
+    "costUSD": "USD",
+}
 
 
 def answer(request: web.Request, session: Session, registry: Registry, now: datetime) -> web.Response:
@@ -45,11 +57,11 @@ def answer(request: web.Request, session: Session, registry: Registry, now: date
                 namespace=session.attempt.application_namespace,
                 start=rfc3339(session.view.window_start),
                 now=rfc3339(now),
-                requests=left["requests"],
-                seconds=left["wallClockSeconds"],
+                usage=harness.USAGE_FORM,
+                outcome=harness.OUTCOME_FORM,
+                left=", ".join(f"{value:g} {_UNITS[name]}" for name, value in left.items()),
             )
         )
-    total = session.attempt.limits
     return reply.as_json(
         {
             "attempt": session.attempt.uid,
@@ -57,7 +69,18 @@ def answer(request: web.Request, session: Session, registry: Registry, now: date
             "namespace": session.attempt.application_namespace,
             "namespaces": registry.namespaces(session.view),
             "window": {"start": rfc3339(session.view.window_start), "now": rfc3339(now)},
-            "budgets": {"requests": total.requests, "wallClockSeconds": total.wall_clock_seconds},
+            "budgets": _budgets(session.attempt.limits),
             "left": left,
         }
     )
+
+
+def _budgets(total: Budget) -> dict[str, float | int]:
+    found = {
+        "requests": total.requests,
+        "wallClockSeconds": total.wall_clock_seconds,
+        "turns": total.turns,
+        "tokens": total.tokens,
+        "costUSD": total.cost_usd,
+    }
+    return {name: value for name, value in found.items() if value is not None}

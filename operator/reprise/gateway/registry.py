@@ -149,7 +149,8 @@ class Registry:
         if uid in self._sessions:
             self._sessions[uid].update(attempt)
             return
-        session = Session(attempt, self._kube, audit.Trail(self._audit_directory, uid), self._clock)
+        trail = audit.Trail(self._audit_directory, uid, attempt.anchor)
+        session = Session(attempt, self._kube, trail, self._clock)
         self._sessions[uid] = session
         self._tasks[uid] = asyncio.create_task(session.run(), name=f"attempt {uid}")
         log.info("attempt %s is %s", uid, session.phase)

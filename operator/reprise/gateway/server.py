@@ -4,20 +4,33 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from urllib.parse import unquote
 
 from aiohttp import web
 
-from reprise.domain import access, errors
-from reprise.gateway import audit, discovery, guide, jaeger, objects, prometheus, reply, reviews, submit
+from reprise.domain import access, chain, errors
+from reprise.gateway import (
+    audit,
+    calls,
+    discovery,
+    guide,
+    harness,
+    jaeger,
+    objects,
+    prometheus,
+    reply,
+    reviews,
+    submit,
+)
 from reprise.gateway.pages import Sealer
 from reprise.gateway.registry import Registry
 from reprise.gateway.session import Clock, Session, rfc3339, utc_now
-from reprise.gateway.stream import OPENED, SENT, Stream
+from reprise.gateway.stream import HASHED, OPENED, SENT, Stream
 from reprise.gateway.upstream import Source
 
 log = logging.getLogger(__name__)
 SESSION = web.RequestKey("session", Session)
+# A warning for the agent, which goes out as a header with whatever is answered.
+WARNING = web.RequestKey("warning", str)
 MAX_IN_FLIGHT = 64
 MAX_STREAMS = 32
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -48,6 +61,7 @@ class Server:
             client_max_size=submit.MAX_BODY_BYTES,
         )
         app.router.add_route("*", "/{path:.*}", self._route)
+        app.on_response_prepare.append(_warn)
         return app
 
     # -- around every request -------------------------------------------------------------------
@@ -69,42 +83,52 @@ class Server:
                 "expected the token of an open attempt in 'Authorization: Bearer …', found "
                 + ("one that no attempt has" if _token(request) else "none"),
             )
-        return await self._audited(request, session, handler)
+        try:
+            return await self._audited(request, session, handler)
+        except OSError as exc:
+            # Only from the trail: what fails in an answer is answered inside.
+            log.error("attempt %s: its audit trail cannot be written: %s", session.attempt.uid, exc)
+            return reply.refuse(503, "no record of this can be kept at the moment; try again later")
 
     async def _audited(self, request: web.Request, session: Session, handler: Handler) -> web.StreamResponse:
         path = _resource_path(request)
         begun, came, seq = time.perf_counter(), rfc3339(utc_now()), session.next_seq()
 
-        def note(status: int, size: int, refusal: str) -> None:
+        def note(status: int, size: int, digest: str, refusal: str, opened: bool = False) -> None:
             session.trail.write(
                 audit.Entry(
                     time=came,
                     attempt=session.attempt.uid,
                     seq=seq,
-                    turn=_header(request, "X-Turn"),
+                    turn=calls.header(request, "X-Turn"),
+                    tool=calls.tool(request),
                     verb=access.verb_of(request.method, path, objects.is_watch(request))
                     if path
                     else request.method.lower(),
                     resource=_named(path, request),
                     path=request.path[:500],
+                    arguments=calls.arguments(request),
                     status=status,
                     bytes=size,
+                    digest=digest,
                     duration_seconds=round(time.perf_counter() - begun, 6),
                     decision="deny" if refusal else "allow",
                     reason=refusal[:300],
-                    justification=_header(request, "X-Justification"),
+                    justification=calls.header(request, "X-Justification"),
+                    open=opened,
+                    usage=request.get(harness.USAGE),
                 )
             )
 
         request[SESSION] = session
-        request[OPENED] = lambda: note(200, 0, "")
+        request[OPENED] = lambda: note(200, 0, "", "", opened=True)
         session.in_flight += 1
-        status, size, refusal = 499, 0, ""  # 499: the client went away before it had an answer
+        status, body, refusal = 499, b"", ""  # 499: the client went away before it had an answer
         try:
             response = await self._answer(request, session, handler)
             status = response.status
-            body = response.body if isinstance(response, web.Response) else None
-            size = len(body) if isinstance(body, bytes) else 0
+            if isinstance(response, web.Response) and isinstance(response.body, bytes):
+                body = response.body
             refusal = response.get(reply.REFUSAL, "")
             return response
         finally:
@@ -112,7 +136,10 @@ class Server:
             if refusal and status in (401, 403, 405, 406, 429):
                 session.note_denied()
             streamed = request.get(SENT)
-            note(status if streamed is None else 200, size if streamed is None else streamed, refusal)
+            if streamed is None:
+                note(status, len(body), chain.digest(body), refusal)
+            else:
+                note(200, streamed, f"sha256:{request[HASHED].hexdigest()}", refusal)
 
     async def _answer(self, request: web.Request, session: Session, handler: Handler) -> web.StreamResponse:
         if session.in_flight > MAX_IN_FLIGHT or session.streams > MAX_STREAMS:
@@ -127,8 +154,22 @@ class Server:
             return self._failed(request, session, exc)
 
     async def _admitted(self, request: web.Request, session: Session, handler: Handler) -> web.StreamResponse:
+        if calls.is_form(request):
+            async with asyncio.timeout(submit.BODY_SECONDS):
+                await calls.read_form(request)
+        try:
+            said = harness.from_headers(request)
+        except errors.InvalidInput as exc:
+            return reply.refuse(400, str(exc))
+        if said is not None:
+            request[harness.USAGE] = said
+            # NB: what comes with an answer is kept for the record, and never takes the answer away.
+            if request.path != "/submit":
+                session.report(said)
+        if (key := calls.key(request)) is not None and (warning := session.note_call(key)):
+            request[WARNING] = warning
         refused = await session.admit(request.path)
-        if refused is not None and request.path != "/submit":
+        if refused is not None and request.path not in ("/submit", "/outcome"):
             return reply.refusal(refused)
         try:
             return await handler(request)
@@ -159,6 +200,10 @@ class Server:
                 if request.method != "POST":
                     return reply.refuse(405, f"expected POST, found {request.method}")
                 return await submit.submit(request, session)
+            case ("usage",):
+                return await harness.usage(request, session)
+            case ("outcome",):
+                return await harness.outcome(request, session)
             case ("instructions",) | ("attempt",) if request.method == "GET":
                 return guide.answer(request, session, self._registry, self._clock())
             case ("alerts",) if request.method == "GET":
@@ -196,13 +241,15 @@ class Server:
         return await self._objects.serve(request, session, path)
 
 
+async def _warn(request: web.Request, response: web.StreamResponse) -> None:
+    """As a header of code 299, which kubectl prints as a warning."""
+    if WARNING in request:
+        response.headers["Warning"] = f'299 - "{request[WARNING]}"'
+
+
 def _token(request: web.Request) -> str:
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if kind.lower() == "bearer" else ""
-
-
-def _header(request: web.Request, name: str) -> str:
-    return unquote(request.headers.get(name, ""))[:2000]
 
 
 def _resource_path(request: web.Request) -> access.ApiPath | None:

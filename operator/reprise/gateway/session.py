@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reprise.domain import access, budget, errors, redaction
-from reprise.domain.budget import Phase
+from reprise.domain.budget import Phase, Usage
 from reprise.gateway import attempt as attempts
 from reprise.gateway import audit
+from reprise.gateway.meter import Meter
 from reprise.gateway.store import StatusStore
 from reprise.gateway.upstream import Source
 
@@ -44,7 +45,10 @@ class Session:
         self._started_at = redaction.parse_time(status.get("startedAt"))
         self._requests = max(int(status.get("requests") or 0), trail.totals.counted)
         self._denied = max(int(status.get("denied") or 0), trail.totals.denied)
-        self._written = (int(status.get("requests") or 0), int(status.get("denied") or 0))
+        self._meter = Meter(attempt.usage.grown(trail.totals.usage))
+        self._message = status.get("message", "") if attempt.phase.is_over else ""
+        # Only what moves from here on is written: another gateway may count, too.
+        self._written: Mapping[str, Any] = {"requests": 0, "denied": 0, **status}
         self._seq = trail.totals.last_seq
         self._ended_at: str = status.get("endedAt", "")
         self._lock = asyncio.Lock()
@@ -59,20 +63,21 @@ class Session:
     @property
     def phase(self) -> Phase:
         """The phase by the clock, which the stored one follows."""
-        spent = budget.Spent(self._phase, self._started_at, self._requests)
         attempt = self.attempt
-        return budget.decide(attempt.limits, spent, attempt.start_by, attempt.verdict, self._clock())
+        return budget.decide(attempt.limits, self._spent, attempt.start_by, attempt.verdict, self._clock())
+
+    @property
+    def _spent(self) -> budget.Spent:
+        return budget.Spent(
+            self._phase, self._started_at, self._requests, self._meter.usage, self._meter.repeats
+        )
+
+    def _explain(self, phase: Phase) -> str:
+        return self._message or budget.explain(phase, self.attempt.limits, self._spent)
 
     def left(self) -> dict[str, float | int]:
-        """What is left of the budgets: requests, and seconds of wall clock."""
-        total = self.attempt.limits
-        seconds = float(total.wall_clock_seconds)
-        if self._started_at is not None:
-            seconds -= (self._clock() - self._started_at).total_seconds()
-        return {
-            "requests": max(0, total.requests - self._requests),
-            "wallClockSeconds": max(0.0, round(seconds, 1)),
-        }
+        """What is left of the budgets that there are, by the names of `spec.budgets`."""
+        return budget.left(self.attempt.limits, self._spent, self._clock())
 
     # -- requests -------------------------------------------------------------------------------
 
@@ -99,10 +104,24 @@ class Session:
             return None
         if not self._phase.is_over:
             self._wake.set()
-        text = f"the attempt is over: {budget.explain(phase, self.attempt.limits)}"
-        if phase is Phase.TURNS_EXHAUSTED:
+        text = f"the attempt is over: {self._explain(phase)}"
+        if phase in (Phase.TURNS_EXHAUSTED, Phase.LOOP_STOPPED):
             return access.Refusal(429, "TooManyRequests", text)
         return access.Refusal(401, "Unauthorized", text)
+
+    def report(self, said: Usage) -> None:
+        """Take in what a harness says that it has used. What it says after the end changes nothing."""
+        if not self.phase.is_over:
+            self._meter.report(said)
+            if self.phase.is_over:
+                self._wake.set()
+
+    def note_call(self, key: str) -> str:
+        """Count a call that is about to be made; a warning when the same one has come too often in a row, ""
+        otherwise. Too many of them end the attempt: `admit`, called after this, says so."""
+        if self.phase.is_over:
+            return ""
+        return self._meter.note_call(key, self.attempt.limits.loop)
 
     def note_denied(self) -> None:
         """Count a refusal. What comes after the end is in the audit trail only."""
@@ -124,7 +143,7 @@ class Session:
             if self._phase is Phase.SUBMITTED or self._store.stored.get("submission"):
                 return access.Refusal(409, "Conflict", "a submission was accepted before; it stands")
             if phase.is_over:
-                return access.Refusal(410, "Gone", f"too late: {budget.explain(phase, self.attempt.limits)}")
+                return access.Refusal(410, "Gone", f"too late: {self._explain(phase)}")
             now = rfc3339(self._clock())
             await self._store.write(
                 {
@@ -132,12 +151,31 @@ class Session:
                     "submittedAt": now,
                     "endedAt": now,
                     "submission": {"entities": entities},
-                    "message": budget.explain(Phase.SUBMITTED, self.attempt.limits),
+                    "message": self._explain(Phase.SUBMITTED),
                     **self._counters(),
                 }
             )
             self._phase, self._ended_at = Phase.SUBMITTED, now
             return None
+
+    async def end(self, phase: Phase, message: str) -> access.Refusal | None:
+        """End the attempt as its harness reports. None when that is stored, a refusal when it was over
+        already. Raises Unreachable when it could not be stored."""
+        try:
+            async with self._lock:
+                await self._settle()
+                if self.phase.is_over:
+                    text = f"the attempt is over already: {self._explain(self.phase)}"
+                    return access.Refusal(409, "Conflict", text)
+                said = budget.explain(phase, self.attempt.limits, self._spent)
+                text = f"{said}: {message}" if message else said
+                now = rfc3339(self._clock())
+                fields = {"phase": str(phase), "endedAt": now, "message": text, **self._counters()}
+                await self._store.write(fields)
+                self._phase, self._ended_at, self._message = phase, now, text
+                return None
+        finally:
+            self._wake.set()
 
     async def _settle(self) -> None:
         """Take over what a write of ours has done whose answer never came."""
@@ -149,6 +187,7 @@ class Session:
         phase = Phase(stored.get("phase") or Phase.PENDING)
         if phase.is_over and not self._phase.is_over:
             self._phase, self._ended_at = phase, stored.get("endedAt", "")
+            self._message = stored.get("message", "")
         if self._started_at is None and (started := redaction.parse_time(stored.get("startedAt"))):
             self._started_at = started
 
@@ -214,33 +253,29 @@ class Session:
         """Seconds until there may be something to write; None to wait for an event."""
         if phase.is_over:
             return None
-        end = budget.deadline(
-            self.attempt.limits,
-            budget.Spent(phase, self._started_at, self._requests),
-            self.attempt.start_by,
-        )
+        end = budget.deadline(self.attempt.limits, self._spent, self.attempt.start_by)
         delay = None if end is None else max(0.01, (end - self._clock()).total_seconds())
         if self._started_at is None:
             return delay
         return PERSIST_SECONDS if delay is None else min(PERSIST_SECONDS, delay)
 
-    def _counters(self) -> dict[str, int]:
-        """What is to be stored of the counters: nothing when we have counted nothing since the last time."""
-        if self._written == (self._requests, self._denied):
-            return {}
-        return {"requests": self._requests, "denied": self._denied}
+    def _counters(self) -> dict[str, Any]:
+        """What has moved of the counters and of the trail since they were stored."""
+        found = {"requests": self._requests, "denied": self._denied, **self._meter.status()}
+        if self.trail.lines:
+            found["audit"] = {"lines": self.trail.lines, "head": self.trail.head}
+        return {key: value for key, value in found.items() if self._written.get(key) != value}
 
     async def _persist(self, phase: Phase) -> None:
         if phase is Phase.PENDING:
             await self._store.mark_pending(self.attempt.resource_version)
             return
         fields: dict[str, Any] = {"phase": str(phase)}
-        if self._started_at is not None:
-            fields |= self._counters()
+        counted = self._counters() if self._started_at is not None else {}
+        fields |= counted
         if phase.is_over:
             self._ended_at = self._ended_at or rfc3339(self._clock())
             fields["endedAt"] = self._ended_at
-            fields["message"] = self.attempt.verdict_reason or budget.explain(phase, self.attempt.limits)
-        counted = (self._requests, self._denied)
+            fields["message"] = self.attempt.verdict_reason or self._explain(phase)
         await self._store.write(fields)
-        self._phase, self._written = phase, counted
+        self._phase, self._written = phase, {**self._written, **counted}

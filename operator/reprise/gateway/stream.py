@@ -1,6 +1,7 @@
 """An answer that goes out in pieces: it ends with its attempt, and a reader that stops reading is dropped."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 
 from aiohttp import web
@@ -11,6 +12,8 @@ WRITE_TIMEOUT_SECONDS = 30.0
 # Set by the server on each request: what to call when a stream opens; bytes that a stream has sent.
 OPENED: web.RequestKey[Callable[[], None]] = web.RequestKey("opened")
 SENT = web.RequestKey("sent", int)
+# The digest of those bytes, which hashlib keeps as they go out.
+HASHED: web.RequestKey["hashlib._Hash"] = web.RequestKey("hashed")
 RESPONSE = web.RequestKey("response", web.StreamResponse)
 
 
@@ -24,6 +27,7 @@ class Stream:
     async def open(self) -> None:
         self._session.add_stream()
         self._request[SENT] = 0
+        self._request[HASHED] = hashlib.sha256()
         self._request[RESPONSE] = self._response
         self._request[OPENED]()
         await self._response.prepare(self._request)
@@ -35,6 +39,7 @@ class Stream:
             await self._response.write(data)
         self.size += len(data)
         self._request[SENT] = self.size
+        self._request[HASHED].update(data)
 
     @staticmethod
     def broken(request: web.Request) -> web.StreamResponse | None:

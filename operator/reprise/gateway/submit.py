@@ -6,7 +6,7 @@ import json
 from aiohttp import web
 
 from reprise.domain import errors, submission
-from reprise.gateway import reply
+from reprise.gateway import calls, reply
 from reprise.gateway.session import Session
 
 MAX_BODY_BYTES = 256 * 1024
@@ -41,6 +41,7 @@ async def submit(request: web.Request, session: Session) -> web.Response:
             problems.append("kinds are those that `kubectl api-resources` lists, and Secret")
         return _problems(problems)
     entities = [str(entity) for entity in parsed.entities]
+    request[calls.ARGUMENTS] = {"entities": entities}
     refusal = await session.submit(entities)
     if refusal is not None:
         return reply.refusal(refusal)

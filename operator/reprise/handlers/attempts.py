@@ -217,10 +217,7 @@ def _attempt(runtime: Runtime, run: Run, index: int, name: str, token: str, door
             "tokenSha256": hashlib.sha256(token.encode()).hexdigest(),
             "application": {"namespace": run.spec.application.namespace},
             "window": {"start": model.format_time(window)},
-            "budgets": {
-                "wallClockSeconds": run.spec.budgets.wall_clock_seconds,
-                "requests": run.spec.budgets.requests,
-            },
+            "budgets": agent_attempt.budgets_to_wire(run.spec.budgets),
             "startBy": model.format_time(start_by),
             "injector": door.injector.value,
         },

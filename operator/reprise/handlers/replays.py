@@ -91,7 +91,9 @@ async def serve(runtime: Runtime, run: Run) -> bool:
     if deployment is None:
         operator = await runtime.kube.get(_OPERATOR)
         if operator is None:
-            raise errors.Unsupported(f"expected the operator to run as {_OPERATOR}, whose volume holds snapshots")
+            raise errors.Unsupported(
+                f"expected the operator to run as {_OPERATOR}, whose volume holds snapshots"
+            )
         await _create(runtime, _deployment(runtime, run, operator))
     if await runtime.kube.get(service_ref(run)) is None:
         await _create(runtime, _service(run))

@@ -25,10 +25,11 @@ async def test_the_report_shows_truth_beside_submission() -> None:
     (attempt,) = world.of_kind("AgentAttempt")
     trail = paths.data_dir() / "audit" / f"{attempt['metadata']['uid']}.jsonl"
     trail.parent.mkdir(parents=True)
+    time = {"time": "2026-01-01T00:06:00.000Z", "bytes": 1, "duration_seconds": 0.1}
     entries = [
-        {"seq": 1, "verb": "list", "resource": "pods", "status": 200},
-        {"seq": 2, "verb": "get", "resource": "secrets", "status": 403},
-        {"seq": 2, "verb": "get", "resource": "secrets", "status": 403},
+        {"seq": 1, "verb": "list", "resource": "pods", "path": "/api/v1/pods", "status": 200, **time},
+        {"seq": 2, "verb": "get", "resource": "secrets", "path": "/api/v1/secrets/a", "status": 403, **time},
+        {"seq": 2, "verb": "get", "resource": "secrets", "path": "/api/v1/secrets/a", "status": 403, **time},
     ]
     trail.write_text("".join(json.dumps(item) + "\n" for item in entries) + '{"seq": 3, "ve')
     found = await report.gather(world, world.run_object())

@@ -9,6 +9,7 @@ from pydantic import Field
 from reprise.adapters.wire import model
 from reprise.adapters.wire.model import Model, Time
 from reprise.domain import attempt as attempts
+from reprise.domain import budget
 from reprise.domain import run as runs
 from reprise.domain.budget import Phase
 
@@ -34,13 +35,30 @@ class Window(Model):
     start: Time
 
 
+class Loop(Model):
+    warn_after: Annotated[int, Field(ge=0, le=1000)] = 3
+    stop_after: Annotated[int, Field(ge=0, le=1000)] = 0
+
+
 class Budgets(Model):
     wall_clock_seconds: Annotated[int, Field(ge=1)]
     requests: Annotated[int, Field(ge=1)]
+    turns: Annotated[int | None, Field(ge=1)] = None
+    tokens: Annotated[int | None, Field(ge=1)] = None
+    cost_usd: Annotated[float | None, Field(alias="costUSD", ge=0)] = None
+    loop: Loop = Loop()
 
 
 class Verdict(Model):
-    phase: Literal["Scored", "TurnsExhausted", "TimedOut", "LoopStopped", "AgentFailed", "InfraFailed"]
+    phase: Literal[
+        "Scored",
+        "TurnsExhausted",
+        "TimedOut",
+        "LoopStopped",
+        "ContextExhausted",
+        "AgentFailed",
+        "InfraFailed",
+    ]
     reason: Annotated[str, Field(max_length=1024)]
     decided_at: Time
     score: Share | None = None
@@ -66,11 +84,23 @@ class Submission(Model):
     entities: Annotated[tuple[Annotated[str, Field(max_length=600)], ...], Field(max_length=200)]
 
 
+class Usage(Model):
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    tokens_cached: int | None = None
+    cost_usd: Annotated[float | None, Field(alias="costUSD")] = None
+
+
+class Audit(Model):
+    lines: int
+    head: str
+
+
 class Status(Model):
     phase: (
         Literal[
             "Pending", "Running", "Submitted", "Scored", "TurnsExhausted", "TimedOut", "LoopStopped",
-            "AgentFailed", "InfraFailed",
+            "ContextExhausted", "AgentFailed", "InfraFailed",
         ]
         | None
     ) = None  # fmt: skip
@@ -79,6 +109,9 @@ class Status(Model):
     ended_at: Time | None = None
     requests: int | None = None
     denied: int | None = None
+    turns: int | None = None
+    usage: Usage | None = None
+    audit: Audit | None = None
     submission: Submission | None = None
     message: str | None = None
 
@@ -106,10 +139,21 @@ def from_object(obj: Mapping[str, Any], job: attempts.Job) -> attempts.Attempt:
         submitted_at=status.submitted_at,
         ended_at=status.ended_at,
         requests=status.requests or 0,
+        usage=_usage(status),
         submission=status.submission.entities if status.submission else None,
         verdict=_verdict(spec.verdict),
         job=job,
     )
+
+
+def budgets_to_wire(budgets: runs.Budgets) -> dict[str, Any]:
+    """`spec.budgets` of an attempt of a run, as JSON values."""
+    return model.to_wire(Budgets.model_validate({**vars(budgets), "loop": vars(budgets.loop)}))
+
+
+def _usage(status: Status) -> budget.Usage:
+    said = status.usage.model_dump(exclude_none=True) if status.usage else {}
+    return budget.Usage(turns=status.turns or 0, **said)
 
 
 def verdict_to_wire(verdict: attempts.Verdict) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from reprise.adapters.wire import model
 from reprise.adapters.wire.model import Model, Time
+from reprise.domain import budget
 from reprise.domain import run as runs
 from reprise.domain import run_status as statuses
 
@@ -28,9 +29,18 @@ class Agent(Model):
     parallelism: Annotated[int, Field(ge=1, le=20)] = 1
 
 
+class Loop(Model):
+    warn_after: Annotated[int, Field(ge=0, le=1000)] = 3
+    stop_after: Annotated[int, Field(ge=0, le=1000)] = 0
+
+
 class Budgets(Model):
     wall_clock_seconds: Annotated[int, Field(ge=10, le=86400)] = 600
     requests: Annotated[int, Field(ge=1, le=1000000)] = 2000
+    turns: Annotated[int | None, Field(ge=1, le=1000000)] = None
+    tokens: Annotated[int | None, Field(ge=1, le=1000000000)] = None
+    cost_usd: Annotated[float | None, Field(alias="costUSD", ge=0, le=100000)] = None
+    loop: Loop = Loop()
 
 
 class Gates(Model):
@@ -44,7 +54,9 @@ class Gates(Model):
 
 class SnapshotSpec(Model):
     enabled: bool = True
-    source: Annotated[str, Field(max_length=253, pattern=r"^([A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?)?$")] = ""
+    source: Annotated[
+        str, Field(max_length=253, pattern=r"^([A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?)?$")
+    ] = ""
 
 
 class Spec(Model):
@@ -111,6 +123,9 @@ class Attempt(Model):
     recall: float | None = None
     f1: float | None = None
     requests: int | None = None
+    turns: int | None = None
+    tokens: int | None = None
+    cost_usd: Annotated[float | None, Field(alias="costUSD")] = None
     wall_clock_seconds: float | None = None
 
 
@@ -207,7 +222,9 @@ def spec_from_wire(wire: Spec) -> runs.RunSpec:
         repeats=wire.repeats,
         seed=wire.seed,
         agent=runs.Agent(runs.AgentKind(wire.agent.kind), wire.agent.image, wire.agent.parallelism),
-        budgets=runs.Budgets(wire.budgets.wall_clock_seconds, wire.budgets.requests),
+        budgets=runs.Budgets(
+            **{**wire.budgets.model_dump(), "loop": budget.Loop(**wire.budgets.loop.model_dump())}
+        ),
         gates=runs.Gates(**wire.gates.model_dump()),
         snapshot_enabled=wire.snapshot.enabled,
     )
