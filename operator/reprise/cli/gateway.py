@@ -1,10 +1,14 @@
 """`reprise gateway`: run the agent-facing server."""
 
 import asyncio
+import contextlib
 import logging
+import shutil
 import ssl
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
 import click
@@ -13,6 +17,9 @@ from reprise.domain import errors
 from reprise.gateway import jaeger, prometheus, server
 from reprise.gateway.registry import Registry
 from reprise.gateway.upstream import Upstream
+
+if TYPE_CHECKING:
+    from reprise.replay import serve
 
 log = logging.getLogger("reprise.gateway")
 
@@ -36,8 +43,14 @@ log = logging.getLogger("reprise.gateway")
     type=click.Path(path_type=Path),
     help="Directory of the audit trails.",
 )
-@click.option("--prometheus", "prometheus_url", envvar="PROMETHEUS_URL", required=True)
-@click.option("--jaeger", "jaeger_url", envvar="JAEGER_URL", required=True)
+@click.option("--prometheus", "prometheus_url", envvar="PROMETHEUS_URL", default="")
+@click.option("--jaeger", "jaeger_url", envvar="JAEGER_URL", default="")
+@click.option(
+    "--snapshot",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    default=None,
+    help="Serve this snapshot instead of cluster, Prometheus and Jaeger; attempts stay the cluster's.",
+)
 @click.option("--kubeconfig", default=None, help="Outside of a cluster: which kubeconfig to use.")
 @click.option(
     "--selector", default="", help="Serve only attempts with these labels (beside a deployed gateway)."
@@ -50,6 +63,7 @@ def gateway(
     audit_directory: Path,
     prometheus_url: str,
     jaeger_url: str,
+    snapshot: Path | None,
     kubeconfig: str | None,
     selector: str,
     verbose: bool,
@@ -59,6 +73,8 @@ def gateway(
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    if snapshot is None and not (prometheus_url and jaeger_url):
+        raise click.UsageError("expected --prometheus and --jaeger, or --snapshot")
     asyncio.run(
         run(
             host=host,
@@ -67,6 +83,7 @@ def gateway(
             audit_directory=audit_directory,
             prometheus_url=prometheus_url,
             jaeger_url=jaeger_url,
+            snapshot=snapshot,
             kubeconfig=kubeconfig,
             selector=selector,
         )
@@ -81,6 +98,7 @@ async def run(
     audit_directory: Path,
     prometheus_url: str,
     jaeger_url: str,
+    snapshot: Path | None = None,
     kubeconfig: str | None = None,
     selector: str = "",
     on_ready: Callable[[Registry], None] = lambda _: None,
@@ -88,22 +106,42 @@ async def run(
     """Serve until cancelled. `on_ready` is called once attempts and namespaces are known and the port is
     open."""
     tls = await load_tls(tls_directory)
-    async with await Upstream.reach(kubeconfig) as kube, aiohttp.ClientSession() as http:
-        registry = Registry(kube, audit_directory, selector=selector)
-        app = server.Server(
-            kube,
-            registry,
-            prometheus.Prometheus(prometheus_url, http),
-            jaeger.Jaeger(jaeger_url, http),
-        ).application()
+    async with await Upstream.reach(kubeconfig) as kube, contextlib.AsyncExitStack() as stack:
+        if snapshot is None:
+            http = await stack.enter_async_context(aiohttp.ClientSession())
+            registry = Registry(kube, audit_directory, selector=selector)
+            served = server.Server(
+                kube,
+                registry,
+                prometheus.Prometheus(prometheus_url, http),
+                jaeger.Jaeger(jaeger_url, http),
+            )
+        else:
+            recorded = await stack.enter_async_context(_recorded(snapshot))
+            registry = Registry(kube, audit_directory, selector=selector, objects=recorded.objects)
+            served = recorded.server(registry)
         ready = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(registry.run())
-            group.create_task(server.serve(app, host, port, tls, ready))
+            group.create_task(server.serve(served.application(), host, port, tls, ready))
             await ready.wait()
             await registry.wait_ready()
             log.info("serving on %s:%d", host, port)
             on_ready(registry)
+
+
+def _recorded(snapshot: Path) -> "contextlib.AbstractAsyncContextManager[serve.Backends]":
+    """The snapshot's backends, its time standing still."""
+    # Not in the image of the cluster's gateway.
+    from reprise.replay import serve, source
+
+    found = source.read(snapshot)
+    program = shutil.which("prometheus")
+    reason = "" if program else "metrics are not served here"
+    cache = Path(tempfile.gettempdir()) / "replay"
+    return serve.backends(
+        found, serve.make_clock(found, None), cache, Path(program) if program else None, reason
+    )
 
 
 async def load_tls(directory: Path) -> ssl.SSLContext:

@@ -16,7 +16,7 @@ from reprise.domain import errors
 
 ARCHIVE = "image.tar"
 # folder below images/ → the image's name in manifests; other folders are called as their image
-_NAMES = {"operator": "reprise-operator", "gateway": "reprise-gateway", "agent": "reprise-agent"}
+_NAMES = {name: f"reprise-{name}" for name in ("operator", "gateway", "replay", "agent")}
 _NOT_IMAGES = {"go", "node", "base"}
 # image → (Go module, program, path in the image): an image of one static program
 _STATIC = {

@@ -1,7 +1,8 @@
 """A replayed run's snapshot and the server that stands in for the cluster.
 
 The server is the gateway over the snapshot's public folder, one Deployment a run: it sees the folder and the
-attempts of its run, nothing else. The truth goes from the private folder into the run's store, as in a live run.
+attempts of its run, nothing else. The truth goes from the private folder into the run's store, as in a live
+run.
 """
 
 import asyncio
@@ -72,8 +73,8 @@ def _folder(runtime: Runtime, run: Run) -> Path:
     folder = runtime.settings.data / "snapshots" / run.spec.source
     if not folder.is_dir():
         raise errors.NotFound(
-            f"expected a snapshot called {run.spec.source} in the operator's volume, found none; the status of "
-            "the run that recorded it has its path"
+            f"expected a snapshot called {run.spec.source} in the operator's volume, found none; "
+            "the status of the run that recorded it has its path"
         )
     return folder
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,6 +75,39 @@ def make_clock(found: source.Source, begins_at: str | None) -> Clock:
     return Clock(found.timeline[begins_at], found.end, moving=True)
 
 
+@dataclass(frozen=True)
+class Backends:
+    """What stands in for the cluster."""
+
+    clock: Clock
+    objects: SnapshotKube
+    metrics: Metrics
+    traces: Traces
+
+    def server(self, registry: Registry) -> server.Server:
+        return server.Server(self.objects, registry, self.metrics, self.traces, self.clock)
+
+
+@asynccontextmanager
+async def backends(
+    found: source.Source, clock: Clock, cache: Path, prometheus: Path | None, no_metrics: str
+) -> AsyncIterator[Backends]:
+    """Everything that is recorded, ready to be asked; see `Settings` for the parameters."""
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        index = TraceIndex(found, cache)
+        stack.callback(index.close)
+        base = None
+        if prometheus is not None:
+            base = await stack.enter_async_context(tsdb.serving(prometheus, found, cache, http))
+        yield Backends(
+            clock,
+            SnapshotKube(found, clock),
+            Metrics(found, clock, http, base, no_metrics),
+            Traces(found, clock, index, http),
+        )
+
+
 async def run(
     root: Path, settings: Settings, stop: asyncio.Event, on_ready: Callable[[Ready], None]
 ) -> tuple[Outcome, ...]:
@@ -87,22 +120,11 @@ async def run(
     clock = make_clock(found, settings.begins_at)
     store = AttemptStore(settings.out / "attempts", found)
     tokens = _open_attempts(store, settings)
-    objects = SnapshotKube(found, clock)
     tls = doorkeys.certificate(settings.out / "tls", settings.host, utc_now())
-    async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(aiohttp.ClientSession())
-        index = TraceIndex(found, settings.cache)
-        stack.callback(index.close)
-        base, reason = None, settings.no_metrics
-        if settings.prometheus is not None:
-            base = await stack.enter_async_context(
-                tsdb.serving(settings.prometheus, found, settings.cache, http)
-            )
-            reason = ""
-        registry = Registry(store, settings.out / "audit", objects=objects)
-        metrics = Metrics(found, clock, http, base, reason)
-        traces = Traces(found, clock, index, http)
-        app = server.Server(objects, registry, metrics, traces, clock).application()
+    reason = settings.no_metrics if settings.prometheus is None else ""
+    async with backends(found, clock, settings.cache, settings.prometheus, reason) as recorded:
+        registry = Registry(store, settings.out / "audit", objects=recorded.objects)
+        app = recorded.server(registry).application()
 
         def opened(port: int) -> None:
             url = f"https://{_reachable(settings.host)}:{port}"

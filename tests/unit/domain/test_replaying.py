@@ -36,7 +36,8 @@ ROWS = {
         replayed(Phase.PENDING), Observed(problem=RETRY), Phase.PENDING, (), "Unreachable"
     ),
     "pending: not whole": Row(
-        replayed(Phase.PENDING), Observed(problem=BROKEN), Phase.INVALID, (observed.ReleaseLock,), "Unsupported"
+        replayed(Phase.PENDING), Observed(problem=BROKEN), Phase.INVALID, (observed.ReleaseLock,),
+        "Unsupported",
     ),
     "attempting: no server": Row(
         replayed(Phase.ATTEMPTING), Observed(attempts=()), Phase.ATTEMPTING, (observed.ServeSnapshot,)

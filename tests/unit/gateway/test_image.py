@@ -1,4 +1,4 @@
-"""The gateway's image: enough to run, and nothing that knows an answer."""
+"""The images that agents reach: enough to run, and nothing that knows an answer."""
 
 import shutil
 import subprocess
@@ -6,21 +6,23 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 from reprise.domain import kubeconfig
 
 ROOT = Path(__file__).parents[3]
-IMAGE = ROOT / "images/gateway"
+IMAGES = {"gateway": "reprise.cli.gateway", "replay": "reprise.cli.gateway, reprise.replay.serve"}
 
 
-def inputs() -> list[str]:
-    found: list[str] = yaml.safe_load((IMAGE / "image.yaml").read_text())["inputs"]
+def inputs(image: str) -> list[str]:
+    found: list[str] = yaml.safe_load((ROOT / "images" / image / "image.yaml").read_text())["inputs"]
     return found
 
 
-def test_the_copied_files_are_enough_to_start(tmp_path: Path) -> None:
-    for path in inputs():
+@pytest.mark.parametrize("image", IMAGES)
+def test_the_copied_files_are_enough_to_start(tmp_path: Path, image: str) -> None:
+    for path in inputs(image):
         target = tmp_path / path
         target.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / path).is_dir():
@@ -29,7 +31,7 @@ def test_the_copied_files_are_enough_to_start(tmp_path: Path) -> None:
             shutil.copy(ROOT / path, target)
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'operator')!r}); "
-        "import reprise.cli.gateway, reprise; "
+        f"import {IMAGES[image]}, reprise; "
         "print(reprise.__file__); print(*sorted(m for m in sys.modules if m.startswith('reprise')))"
     )
     done = subprocess.run(
@@ -41,9 +43,10 @@ def test_the_copied_files_are_enough_to_start(tmp_path: Path) -> None:
         assert f".{part}" not in done.stdout
 
 
-def test_the_pins_are_those_of_the_project() -> None:
+@pytest.mark.parametrize("image", IMAGES)
+def test_the_pins_are_those_of_the_project(image: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    lines = (IMAGE / "requirements.txt").read_text().splitlines()
+    lines = (ROOT / "images" / image / "requirements.txt").read_text().splitlines()
     pinned = [line for line in lines if not line.startswith("#")]
     assert pinned
     assert set(pinned) <= set(project)

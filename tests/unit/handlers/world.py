@@ -203,7 +203,7 @@ def operator(world: World) -> Runtime:
         recorder=Recorder(),
         history=History(),
         scenarios=ScenarioStore(world, {item.name: item for item in (SCENARIO, CONTROL, BUSY)}),
-        settings=Settings(Path("/nowhere"), Path("/nowhere"), "agent"),
+        settings=Settings(Path("/nowhere"), Path("/nowhere"), "agent", "replay"),
         clock=lambda: world.now,
     )
 
