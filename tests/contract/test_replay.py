@@ -11,14 +11,13 @@ from tests.support import snapshot_v2 as snapshots
 from tests.support.replaying import Running, replaying
 
 from reprise.adapters import kube
-from reprise.domain import errors
+from reprise.domain import discovery, errors, rows
 from reprise.domain.budget import Budget, Phase
-from reprise.gateway import negotiate
 from reprise.replay import serve
 from reprise.replay.kube import SnapshotKube
 
 PODS = "/api/v1/namespaces/otel-demo/pods"
-TABLE = negotiate.TABLE
+TABLE = rows.TABLE
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +111,7 @@ async def test_nothing_is_written(replay: Running) -> None:
 async def test_discovery_is_the_recorded_one(replay: Running) -> None:
     _, document = await replay.ask("/api/v1")
     assert {one["name"] for one in document["resources"]} >= {"pods", "pods/log", "nodes"}
-    _, document = await replay.ask("/apis", accept=negotiate.DISCOVERY)
+    _, document = await replay.ask("/apis", accept=discovery.AGGREGATED)
     assert document["kind"] == "APIGroupDiscoveryList"
     assert (await replay.ask("/version"))[1]["gitVersion"] == "v1.36.3"
     assert (await replay.ask("/openapi/v3/api/v1"))[0] == 200
