@@ -158,7 +158,7 @@ async def record(live: tuple[str, aiohttp.ClientSession], root: Path) -> None:
             for span in found["spans"]
         ]
         size = len(line.encode())
-        rows.append(f"{trace['traceID']}\t{begin}\t{end}\t{offset}\t{size}\t2\t{snapshots.dump(pairs)}")
+        rows.append(f"{trace['traceID']}\t{begin}\t{end}\t{offset}\t{size}\t2\t{snapshots.quoted(pairs)}")
         lines.append(line)
         offset += size + 1
     (root / "traces" / "traces.jsonl").write_text("".join(f"{line}\n" for line in lines))

@@ -524,6 +524,11 @@ def build(root: Path) -> Path:
     return root
 
 
+def quoted(value: object) -> str:
+    """JSON as a cell of a table that the recorder writes: see docs/snapshot-format.md, Tables."""
+    return '"' + dump(value).replace('"', '""') + '"'
+
+
 def _traces(out: _Writer) -> None:
     rows, lines, offset = [], [], 0
     for one in traces():
@@ -533,7 +538,9 @@ def _traces(out: _Writer) -> None:
         end = max(each["startTime"] + each["duration"] for each in spans)
         pairs = [["frontend", "GET /", "server"], ["cart", "GetCart", "server"]]
         size = len(line.encode())
-        rows.append("\t".join(map(str, (one["traceID"], begin, end, offset, size, len(spans), dump(pairs)))))
+        rows.append(
+            "\t".join(map(str, (one["traceID"], begin, end, offset, size, len(spans), quoted(pairs))))
+        )
         lines.append(line)
         offset += size + 1
     out.lines("traces/traces.jsonl", lines)

@@ -1,5 +1,6 @@
 """Where the traces of a snapshot lie, and which may match: an SQLite index of `traces/index.tsv`."""
 
+import csv
 import json
 import os
 import sqlite3
@@ -104,12 +105,13 @@ def _make(index: Path, path: Path) -> None:
 
 
 def _fill(db: sqlite3.Connection, lines: Iterator[str]) -> None:
-    header = tuple(next(lines, "").rstrip("\n").split("\t"))
+    rows = csv.reader(lines, delimiter="\t")
+    header = tuple(next(rows, ()))
     if header != _HEADER:
         raise errors.Corrupt(f"traces/index.tsv: expected the columns {', '.join(_HEADER)}, found {header}")
-    for number, line in enumerate(lines):
+    for number, row in enumerate(rows):
         try:
-            trace_id, start, end, offset, size, _, pairs = line.rstrip("\n").split("\t")
+            trace_id, start, end, offset, size, _, pairs = row
             db.execute(
                 "INSERT INTO traces VALUES (?, ?, ?, ?, ?, ?)",
                 (number, normal(trace_id), int(start), int(end), int(offset), int(size)),
