@@ -156,7 +156,9 @@ def wait_for_rollout(kubectl: Kubectl, namespace: str, timeout_seconds: int) -> 
 
     Raises ToolFailed, naming the pods that are not ready and why; early when more waiting cannot help.
     """
-    listed = kubectl.run("get", "deployments,statefulsets,daemonsets", "-n", namespace, "-o", "name").split()
+    # Servers of snapshots come and go with the runs that replay them.
+    own = ("-n", namespace, "-l", "app.kubernetes.io/name!=replay")
+    listed = kubectl.run("get", "deployments,statefulsets,daemonsets", *own, "-o", "name").split()
     for name in listed:
         for waited in range(LOOK_SECONDS, timeout_seconds + 1, LOOK_SECONDS):
             watch = ("rollout", "status", name, "-n", namespace, f"--timeout={LOOK_SECONDS}s")

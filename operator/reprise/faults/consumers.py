@@ -1,5 +1,7 @@
-"""Who reads a ConfigMap or a Secret: found in the volumes and environments of pod templates."""
+"""Who reads a ConfigMap or a Secret, and who calls a Service: found in the volumes and environments of pod
+templates."""
 
+import re
 from collections.abc import Iterator
 
 from reprise.domain import errors
@@ -21,6 +23,31 @@ def readers(ref: ObjectRef, observed: Observed) -> list[ObjectRef]:
             f"expected a Deployment whose pods read {ref.kind}/{ref.name}, found none: nobody would feel it"
         )
     return found
+
+
+def callers(service: str, observed: Observed) -> list[ObjectRef]:
+    """The Deployments with replicas whose environment names the Service as a host. Raises InvalidInput when
+    none does."""
+    found = [
+        observed.ref("Deployment", name)
+        for name, deployment in sorted(observed.all("Deployment").items())
+        if deployment["spec"].get("replicas", 1)
+        and service in set(hosts(deployment["spec"]["template"]["spec"]))
+    ]
+    if not found:
+        raise errors.InvalidInput(
+            f"expected a Deployment whose environment names Service/{service}, found none: "
+            "nobody would feel it"
+        )
+    return found
+
+
+def hosts(spec: Json) -> Iterator[str]:
+    """First labels of all words in the environment that may be host names: of URLs, `host:port`, lists."""
+    for container in (*spec["containers"], *(spec.get("initContainers") or ())):
+        for entry in container.get("env") or ():
+            for word in re.split(r"[\s,;=@/:]+", entry.get("value") or ""):
+                yield word.partition(".")[0]
 
 
 def recycled(ref: ObjectRef, observed: Observed) -> tuple[Step, ...]:

@@ -8,7 +8,7 @@ from reprise.domain import errors
 from reprise.domain.mutation import Patch, SetField
 from reprise.domain.plan import RecyclePods, WaitAvailable
 from reprise.domain.symptoms import AlertSymptom, Symptom
-from reprise.faults import seeded
+from reprise.faults import consumers, seeded
 from reprise.faults.mechanism import SYSTEM_NAMESPACE, Cause, Injection, Mechanism, Observed
 
 _NAME = "coredns"
@@ -79,10 +79,13 @@ def _plan(target: str, params: CorefileParameters, seed: int, observed: Observed
             text = f"{ended}{name}:53 {{\n    errors\n    forward . {resolver}\n}}\n"
     # Everybody's names are served all the while: only this one is to be missed.
     steps = (RecyclePods(servers, after=ref, one_by_one=True), WaitAvailable(servers))
+    # NB: gRPC goes on with the addresses that it has when a name is no longer resolved, so whoever calls the
+    # Service would never notice.
+    callers = consumers.callers(target, observed)
     return Injection(
         mutations=(Patch(ref, (SetField(("data", _KEY), text),)),),
         causes=(Cause(ref),),
-        settle=steps,
+        settle=(*steps, *(RecyclePods(caller, after=ref) for caller in callers)),
         recover=steps,
     )
 

@@ -102,7 +102,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault("pod-preempted", "Deployment", "cart"),
         Fault("node-cordoned", "Deployment", "cart"),
         Fault("node-tainted", "Deployment", "cart"),
-        Fault("coredns-misconfigured", "Service", "cart"),
+        Fault("coredns-misconfigured", "Service", "valkey-cart"),
         Fault("admission-policy-rejecting", "Deployment", "cart"),
         Fault("api-server-request-surge", "Deployment", "cart"),
         Fault("config-map-key-removed", "ConfigMap", "database-init"),

@@ -151,13 +151,13 @@ def test_taint_refuses(extra: Json, params: dict[str, str], message: str) -> Non
 
 # -- names ------------------------------------------------------------------------------------------
 
-NAME = "cart.otel-demo.svc.cluster.local"
+NAME = "valkey-cart.otel-demo.svc.cluster.local"
 
 
 @pytest.mark.parametrize(
     ("params", "before", "after"),
     [
-        ({}, rf"\.:53 {{\n    rewrite name {NAME} cart-\w+\.otel-demo\.svc\.cluster\.local\n", ""),
+        ({}, rf"\.:53 {{\n    rewrite name {NAME} valkey-cart-\w+\.otel-demo\.svc\.cluster\.local\n", ""),
         (
             {"how": "template"},
             rf"\.:53 {{\n    template ANY ANY {NAME} {{\n       rcode NXDOMAIN\n    }}\n",
@@ -182,11 +182,25 @@ def test_corefile(params: dict[str, str], before: str, after: str) -> None:
         assert plan.WaitAvailable(servers) in injection.settle
 
 
+def test_who_calls_the_service_has_to_ask_for_its_name_again() -> None:
+    injection = inject(FAULTS["coredns-misconfigured"])
+    recycled = {step.deployment.name for step in injection.settle if isinstance(step, plan.RecyclePods)}
+    assert recycled == {"coredns", *observed().all("Deployment")} - {"database"}
+    assert all(
+        step.after.name == "coredns" for step in injection.settle if isinstance(step, plan.RecyclePods)
+    )
+
+
+def test_a_service_that_nobody_calls_is_refused() -> None:
+    with pytest.raises(errors.InvalidInput, match="names Service/checkout, found none"):
+        inject(Fault("coredns-misconfigured", "Service", "checkout"))
+
+
 def test_two_names_in_one_corefile() -> None:
     first = inject(FAULTS["coredns-misconfigured"])
     (_, text) = patched(first)["kube-system/ConfigMap/coredns"]
     there = observed(config_map("coredns", {"Corefile": text}, "kube-system"))
-    second = inject(Fault("coredns-misconfigured", "Service", "frontend"), observed=there)
+    second = inject(FAULTS["coredns-misconfigured"], observed=there)
     (_, both) = patched(second)["kube-system/ConfigMap/coredns"]
     assert both.count("rewrite name") == 2
 
