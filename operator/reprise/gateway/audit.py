@@ -13,12 +13,14 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 # Asking what the task is and handing in the answer cost nothing of the budget of requests.
-FREE_PATHS = frozenset({"/submit", "/instructions", "/attempt"})
+# So does the protocol around the tools: the names that a tool call has as a path are in `gateway.mcp`.
+FREE_PATHS = frozenset({"/submit", "/instructions", "/attempt", "/mcp", "/mcp/submit", "/mcp/attempt"})
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One request. `time` is when it came, RFC 3339 UTC; `bytes` is the size of the answer's body."""
+    """One request. `time` is when it came, RFC 3339 UTC; `bytes` is the size of the answer's body;
+    `arguments` is a tool call's, as JSON."""
 
     time: str
     attempt: str
@@ -33,6 +35,7 @@ class Entry:
     decision: str
     reason: str
     justification: str
+    arguments: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,18 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from reprise.domain import access, errors
-from reprise.gateway import audit, discovery, guide, jaeger, objects, prometheus, reply, reviews, submit
+from reprise.gateway import (
+    audit,
+    discovery,
+    guide,
+    jaeger,
+    mcp,
+    objects,
+    prometheus,
+    reply,
+    reviews,
+    submit,
+)
 from reprise.gateway.pages import Sealer
 from reprise.gateway.registry import Registry
 from reprise.gateway.session import Session, rfc3339, utc_now
@@ -38,6 +49,7 @@ class Server:
         self._objects = objects.Objects(kube, Sealer())
         self._metrics = metrics
         self._traces = traces
+        self._tools = mcp.Tools(self._route)
 
     def application(self) -> web.Application:
         app = web.Application(
@@ -45,6 +57,7 @@ class Server:
             client_max_size=submit.MAX_BODY_BYTES,
         )
         app.router.add_route("*", "/{path:.*}", self._route)
+        app.cleanup_ctx.append(self._tools.running)
         return app
 
     # -- around every request -------------------------------------------------------------------
@@ -73,23 +86,24 @@ class Server:
         begun, came, seq = time.perf_counter(), rfc3339(utc_now()), session.next_seq()
 
         def note(status: int, size: int, refusal: str) -> None:
+            message = request.get(mcp.MESSAGE)
             session.trail.write(
                 audit.Entry(
                     time=came,
                     attempt=session.attempt.uid,
                     seq=seq,
                     turn=_header(request, "X-Turn"),
-                    verb=access.verb_of(request.method, path, objects.is_watch(request))
-                    if path
-                    else request.method.lower(),
-                    resource=_named(path, request),
-                    path=request.path[:500],
+                    verb=_verb(request, path, message),
+                    resource=message.tool or "mcp" if message else _named(path, request),
+                    path=message.path if message else request.path[:500],
                     status=status,
                     bytes=size,
                     duration_seconds=round(time.perf_counter() - begun, 6),
                     decision="deny" if refusal else "allow",
                     reason=refusal[:300],
-                    justification=_header(request, "X-Justification"),
+                    justification=(message.justification if message else "")
+                    or _header(request, "X-Justification"),
+                    arguments=message.arguments if message else "",
                 )
             )
 
@@ -106,6 +120,8 @@ class Server:
             return response
         finally:
             session.in_flight -= 1
+            if message := request.get(mcp.MESSAGE):
+                status, refusal = message.status or status, refusal or message.refusal
             if refusal and status in (401, 403, 405, 406, 429):
                 session.note_denied()
             streamed = request.get(SENT)
@@ -124,6 +140,8 @@ class Server:
             return self._failed(request, session, exc)
 
     async def _admitted(self, request: web.Request, session: Session, handler: Handler) -> web.StreamResponse:
+        if request.path == mcp.PATH:
+            return await self._tools.serve(request, session, lambda exc: self._failed(request, session, exc))
         refused = await session.admit(request.path)
         if refused is not None and request.path != "/submit":
             return reply.refusal(refused)
@@ -200,6 +218,13 @@ def _token(request: web.Request) -> str:
 
 def _header(request: web.Request, name: str) -> str:
     return unquote(request.headers.get(name, ""))[:2000]
+
+
+def _verb(request: web.Request, path: access.ApiPath | None, message: mcp.Message | None) -> str:
+    """What the audit trail calls the deed: a Kubernetes verb, a method of MCP or one of HTTP."""
+    if message is not None:
+        return message.method or request.method.lower()
+    return access.verb_of(request.method, path, objects.is_watch(request)) if path else request.method.lower()
 
 
 def _resource_path(request: web.Request) -> access.ApiPath | None:

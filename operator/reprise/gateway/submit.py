@@ -24,6 +24,11 @@ async def submit(request: web.Request, session: Session) -> web.Response:
         return reply.refuse(413, f"expected a body of at most {MAX_BODY_BYTES} bytes; name root causes only")
     except TimeoutError:
         return reply.refuse(408, f"the body did not arrive within {BODY_SECONDS:.0f} s", reason="Timeout")
+    return await accept(body, session)
+
+
+async def accept(body: bytes, session: Session) -> web.Response:
+    """What `submit` does with the body of a request."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as exc:

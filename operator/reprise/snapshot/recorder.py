@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from reprise.adapters import jaeger, kube, prometheus
-from reprise.domain import errors
+from reprise.domain import errors, topology
 from reprise.snapshot import (
     alerts,
     events,
@@ -23,7 +23,6 @@ from reprise.snapshot import (
     metrics,
     objects,
     tables,
-    topology,
     traces,
     verify,
 )

@@ -1,4 +1,4 @@
-"""`topology.json`: the objects and how they hang together, in the shape that ITBench's readers take.
+"""The objects and how they hang together, in the shape that ITBench's readers take (`topology.json`).
 
 Ids are `Kind/name`, as there: a snapshot holds one namespace. `App/<service.name>` stands for a service as
 the traces name it. Relations: `contains` (namespace, owner, node, Service's pods), `depends_on` (what must be
@@ -8,13 +8,21 @@ quotas that apply), `calls` (from traces, with counts), `is_alias` (App and its 
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-from reprise.snapshot.traces import Calls
+from typing import Any, Protocol
 
 Json = Mapping[str, Any]
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"})
 _HOST = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
+
+
+class Calls(Protocol):
+    """Who called whom: how often, and how often it failed, by (caller, callee)."""
+
+    @property
+    def total(self) -> Mapping[tuple[str, str], int]: ...
+
+    @property
+    def failed(self) -> Mapping[tuple[str, str], int]: ...
 
 
 class Graph:
@@ -190,4 +198,4 @@ def _called(graph: Graph, calls: Calls, by_kind: Mapping[str, Sequence[Json]]) -
                 graph.edge(app, "is_alias", f"Service/{name}")
     for (caller, callee), count in calls.total.items():
         target = f"Service/{callee}" if callee in services else f"App/{callee}"
-        graph.edge(f"App/{caller}", "calls", target, count=count, failed=calls.failed[(caller, callee)])
+        graph.edge(f"App/{caller}", "calls", target, count=count, failed=calls.failed[caller, callee])
