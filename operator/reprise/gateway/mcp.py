@@ -21,18 +21,11 @@ from mcp.shared.exceptions import MCPError
 from reprise.domain import access, errors
 from reprise.gateway import reply, submit
 from reprise.gateway.session import Session, utc_now
-from reprise.gateway.tools import registry
+from reprise.gateway.tools import about, registry
 from reprise.gateway.tools.call import Reads, Route, ToolError
 
 log = logging.getLogger(__name__)
 PATH = "/mcp"
-# The name is what clients show; it tells nothing of what stands behind the door.
-NAME = "cluster"
-INSTRUCTIONS = (
-    "Read-only access to a Kubernetes cluster with its metrics, traces and logs. Begin with the tool `attempt`: "
-    "it says what the task is and what is left of the budget. End with the tool `submit`. Long answers come in "
-    "pages; the last line of a truncated one holds the cursor of the next."
-)
 MAX_ARGUMENTS_CHARS = 4000
 Failed = Callable[[Exception], web.Response]
 
@@ -76,7 +69,7 @@ class Tools:
     def __init__(self, route: Route) -> None:
         self._route = route
         self._protocol = Protocol(
-            NAME, instructions=INSTRUCTIONS, on_list_tools=_list_tools, on_call_tool=_call_tool
+            about.NAME, instructions=about.INSTRUCTIONS, on_list_tools=_list_tools, on_call_tool=_call_tool
         )
         self._manager: StreamableHTTPSessionManager | None = None
 
@@ -106,39 +99,51 @@ class Tools:
             # Said without a refusal: clients of the specification ask for a stream and then do without.
             return web.Response(status=405, headers={"Allow": "POST"}, text="expected POST: no streams here")
         if "Mcp-Session-Id" in request.headers:
-            return self._error(message, 404, "there are no sessions here; initialize again, without an id")
+            return _error(message, 404, "there are no sessions here; initialize again, without an id")
         template = request.clone()  # before the body is read: it cannot be cloned after
         try:
             async with asyncio.timeout(submit.BODY_SECONDS):
                 body = await request.read()
         except web.HTTPRequestEntityTooLarge:
-            return self._error(message, 413, f"expected at most {submit.MAX_BODY_BYTES} bytes")
+            return _error(message, 413, f"expected at most {submit.MAX_BODY_BYTES} bytes")
         except TimeoutError:
-            return self._error(message, 408, f"the body did not arrive within {submit.BODY_SECONDS:.0f} s")
+            return _error(message, 408, f"the body did not arrive within {submit.BODY_SECONDS:.0f} s")
         try:
             found = json.loads(body)
             # What the SDK reads is what was read here: no other parser's leniency opens a way past the count.
             body = json.dumps(found, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
-            return self._error(message, 400, "expected one JSON-RPC message in JSON", types.PARSE_ERROR)
+            return _error(message, 400, "expected one JSON-RPC message in JSON", types.PARSE_ERROR)
         _read(found, message)
         refused = await session.admit(message.path)
         if refused is not None and message.tool == "submit":
             refused = None  # its own answer says whether it is late, or the second
         if refused is not None and message.method != "tools/call":
-            return self._error(message, refused.code, refused.message)
+            return _error(message, refused.code, refused.message)
         exchange = Exchange(message, session, Reads(template, self._route), failed, refused)
         assert self._manager is not None  # noqa: S101 - the application does not serve before it runs
         return await _as_asgi(self._manager.handle_request, request, body, exchange)
 
-    def _error(
-        self, message: Message, status: int, text: str, code: int = types.INVALID_REQUEST
-    ) -> web.Response:
-        """A refusal that a client of the protocol can read."""
-        error = {"jsonrpc": "2.0", "id": message.request_id, "error": {"code": code, "message": text}}
-        response = reply.as_json(error, status)
-        response[reply.REFUSAL] = text
+
+def readable(response: web.StreamResponse) -> web.StreamResponse:
+    """A refusal in the words of the Kubernetes API, in those of the protocol: its clients show no others."""
+    if not isinstance(response, web.Response) or response.status < 400 or reply.REFUSAL not in response:
         return response
+    body = json.loads(response.body) if isinstance(response.body, bytes) else {}
+    if body.get("kind") != "Status":
+        return response
+    answer = _error(Message(), response.status, body["message"])
+    if "WWW-Authenticate" in response.headers:
+        answer.headers["WWW-Authenticate"] = response.headers["WWW-Authenticate"]
+    return answer
+
+
+def _error(message: Message, status: int, text: str, code: int = types.INVALID_REQUEST) -> web.Response:
+    """A refusal that a client of the protocol can read."""
+    error = {"jsonrpc": "2.0", "id": message.request_id, "error": {"code": code, "message": text}}
+    response = reply.as_json(error, status)
+    response[reply.REFUSAL] = text
+    return response
 
 
 def _read(found: Any, message: Message) -> None:

@@ -65,6 +65,10 @@ class Server:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Authenticate, count, answer, and write the audit line."""
+        response = await self._guarded(request, handler)
+        return mcp.readable(response) if request.path == mcp.PATH else response
+
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path == "/healthz":
             ready = self._registry.is_ready
             return web.Response(text="ok\n" if ready else "waits for the API server\n", status=200)

@@ -7,7 +7,8 @@ from typing import Any
 from aiohttp import web
 from pydantic import Field
 
-from reprise.gateway import reply, submit as submissions
+from reprise.gateway import reply
+from reprise.gateway import submit as submissions
 from reprise.gateway.tools.call import Call, ToolError, message_of
 from reprise.gateway.tools.schema import Arguments, Tool
 
@@ -31,8 +32,8 @@ async def attempt(call: Call, _: AttemptArguments) -> str:
     task = await call.reads.raw("/instructions")
     state = await call.reads.json("/attempt")
     return (
-        f"{task.decode()}\nThrough tools: each call counts as one request, `attempt` and `submit` are free; answer "
-        f"with the tool `submit`.\n\n{json.dumps(state, indent=1, ensure_ascii=False)}"
+        f"{task.decode()}\nThrough tools: each call counts as one request, `attempt` and `submit` are free; "
+        f"answer with the tool `submit`.\n\n{json.dumps(state, indent=1, ensure_ascii=False)}"
     )
 
 

@@ -54,8 +54,8 @@ async def logs(call: Call, given: LogsArguments) -> str:
     except errors.Refused as exc:
         raise ToolError(
             413,
-            f"the {wanted} lines are more than {MAX_LOG_BYTES >> 20} MiB; ask for a later `since`, or, without "
-            "grep and dedupe, for a smaller `tail`",
+            f"the {wanted} lines are more than {MAX_LOG_BYTES >> 20} MiB; ask for a later `since`, "
+            "or, without grep and dedupe, for a smaller `tail`",
         ) from exc
     until = call.pins.get("until", "")
     read = [line for line in log_lines.parse(text.decode(errors="replace")) if _is_within(line, since, until)]

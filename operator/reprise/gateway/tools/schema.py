@@ -67,10 +67,14 @@ class Tool(Generic[A]):
     is_read_only: bool = True
 
     def schema(self) -> dict[str, Any]:
-        """The input's JSON Schema."""
+        """The input's JSON Schema, without what pydantic makes of the names of Python's classes."""
         found = self.model.model_json_schema()
-        found.pop("description", None)  # the class's docstring
-        return found
+        kept = {key: item for key, item in found.items() if key not in ("title", "description")}
+        kept["properties"] = {
+            name: {key: item for key, item in field.items() if key != "title"}
+            for name, field in found["properties"].items()
+        }
+        return kept
 
     def parse(self, given: dict[str, Any]) -> A:
         """Raises ToolError with every problem. A null stands for an argument that is not given."""
