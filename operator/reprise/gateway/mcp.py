@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import mcp_types as types
@@ -56,7 +56,9 @@ class Exchange:
     session: Session
     reads: Reads
     failed: Failed
-    refused: access.Refusal | None = field(default=None)
+    # NB: of tool calls only. The rest tells nothing of the cluster, and the SDK's client lists the tools
+    # after a call whose tool it does not know yet, the accepted submission included.
+    refused: access.Refusal | None
 
 
 MESSAGE = web.RequestKey("message", Message)
@@ -116,10 +118,8 @@ class Tools:
             return _error(message, 400, "expected one JSON-RPC message in JSON", types.PARSE_ERROR)
         _read(found, message)
         refused = await session.admit(message.path)
-        if refused is not None and message.tool == "submit":
+        if message.tool == "submit":
             refused = None  # its own answer says whether it is late, or the second
-        if refused is not None and message.method != "tools/call":
-            return _error(message, refused.code, refused.message)
         exchange = Exchange(message, session, Reads(template, self._route), failed, refused)
         assert self._manager is not None  # noqa: S101 - the application does not serve before it runs
         return await _as_asgi(self._manager.handle_request, request, body, exchange)
