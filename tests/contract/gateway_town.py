@@ -1,6 +1,7 @@
 """A cluster behind the gateway with something to find: objects, logs, metrics and traces, and hidden things
 among all of them."""
 
+import asyncio
 import copy
 import json
 from typing import Any
@@ -177,6 +178,9 @@ class Town(Cluster):
         self.telemetry: list[tuple[str, dict[str, str]]] = []
         self.traces = copy.deepcopy(TRACES)
         self.samples = 10
+        # While true, ConfigMaps and logs are never answered; each such request is put into `held`.
+        self.holds = False
+        self.held: asyncio.Queue[str] = asyncio.Queue()
 
     @classmethod
     def with_attempt(cls, **spec: Any) -> "Town":
@@ -189,6 +193,9 @@ class Town(Cluster):
         if self.down or request.query.get("watch") or "agentattempts" in parts:
             return await super().handle(request)
         self.seen.append(request.path_qs)
+        if self.holds and ("configmaps" in parts or "log" in parts):
+            self.held.put_nowait(request.path)
+            await asyncio.Event().wait()
         match parts:
             case ["api"]:
                 return web.json_response(_discovery("v1"))

@@ -18,6 +18,7 @@ from tests.contract.gateway_town import LOG, NOON, Town
 
 from reprise.domain import redaction
 from reprise.gateway import registry as registries
+from reprise.gateway import upstream
 
 BUDGET = {"wallClockSeconds": 600, "requests": 100}
 ACCEPT = {"Accept": "application/json, text/event-stream"}
@@ -578,6 +579,12 @@ async def test_what_is_down_is_said_without_its_address(gate: Door, town: Town) 
     assert "cart-1" in await text(gate, "list_resources", resource="pods")
 
 
+async def test_a_failure_of_ours_is_told_without_its_words(gate: Door, town: Town) -> None:
+    town.objects["Service"] = ["junk"]  # type: ignore[list-item]
+    found = await problem(gate, "recent_changes", resources=["pods", "services"])
+    assert found == "this could not be answered; asking again will not help"
+
+
 async def test_topology_does_without_traces(tmp_path: Path, town: Town) -> None:
     async with door(tmp_path, town, Clock()) as gate:
         found = await text(gate, "topology_neighbours", entity="Deployment/cart")
@@ -597,3 +604,38 @@ async def test_an_attempt_sees_its_own_budget_only(tmp_path: Path, town: Town) -
         texts = [result.content[0].text for result in results]  # type: ignore[union-attr]
         assert ['"requests": 100' in texts[0], '"requests": 50' in texts[1]] == [True, True]
         assert all(LOG[0][1] in found for found in texts[2:])
+
+
+async def test_clients_that_hang_up_leave_nothing_behind(gate: Door, town: Town, tmp_path: Path) -> None:
+    town.holds = True
+    # As many as may read at a time: were they not stopped, nobody could read any more.
+    number = upstream.MAX_READS
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("get_resource", {"resource": "cm", "name": "settings"}),
+        ("logs", {"pod": "cart-1"}),
+    ]
+    calls = [
+        asyncio.create_task(
+            gate.ask("POST", "/mcp", headers=ACCEPT, json=message("tools/call", name=name, arguments=given))
+        )
+        for name, given in asked * number
+    ]
+    async with asyncio.timeout(10):
+        for _ in calls:
+            await town.held.get()
+    for task in calls:
+        task.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    async with asyncio.timeout(10):
+        assert "cart-1" in await text(gate, "list_resources", resource="pods")
+        while [line["status"] for line in trail(tmp_path)].count(499) < len(calls):
+            assert "cart-1" in await text(gate, "list_resources", resource="pods")
+    # What serves a message is gone with its client.
+    assert [task for task in asyncio.all_tasks() if "run_stateless_server" in repr(task.get_coro())] == []
+
+
+async def test_what_the_attempt_may_see_of_the_injector_its_tools_see(tmp_path: Path) -> None:
+    town = Town.with_attempt(injector="visible")
+    async with door(tmp_path, town, Clock(), town.backends()) as gate:
+        assert "delay" in await text(gate, "list_resources", resource="networkchaos")
+        assert "chaos-daemon-x" in await text(gate, "list_resources", resource="pods", namespace="chaos-mesh")

@@ -18,7 +18,7 @@ from mcp.server.lowlevel import Server as Protocol
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.shared.exceptions import MCPError
 
-from reprise.domain import access, errors
+from reprise.domain import access
 from reprise.gateway import reply, submit
 from reprise.gateway.session import Session, utc_now
 from reprise.gateway.tools import about, registry
@@ -206,7 +206,8 @@ async def _call_tool(
         text = await registry.run(tool, params.arguments or {}, exchange.session, exchange.reads, utc_now())
     except ToolError as exc:
         return _failure(message, exc.status, exc.message, exc.is_refusal)
-    except (errors.RepriseError, OSError, ValueError, LookupError, TypeError, AttributeError) as exc:
+    except Exception as exc:
+        # NB: all of them: the SDK would send the words of what it does not know to the client.
         answer = exchange.failed(exc)
         body = answer.body if isinstance(answer.body, bytes) else b"{}"
         return _failure(message, answer.status, str(json.loads(body).get("message")), False)

@@ -1,5 +1,6 @@
 """logs."""
 
+import asyncio
 from typing import Any
 
 from pydantic import Field
@@ -70,7 +71,7 @@ async def logs(call: Call, given: LogsArguments) -> str:
     limit = f"; only the last {wanted} lines were looked through" if filtered and len(read) >= wanted else ""
     head += f", pod {namespace}/{given.pod}{limit}, oldest first\n"
     if given.dedupe:
-        return head + "\n".join(_folded(one) for one in log_lines.fold(shown))
+        return head + "\n".join(map(_folded, await asyncio.to_thread(log_lines.fold, shown)))
     return head + "\n".join(f"{line.time} {line.text}".strip() for line in shown)
 
 

@@ -84,7 +84,7 @@ async def get_resource(call: Call, given: GetArguments) -> str:
     _, found = await _read(call, given.resource, given.name, given.namespace)
     if given.format == "json":
         return json.dumps(found, indent=1, ensure_ascii=False)
-    return as_yaml(found)
+    return await as_yaml(found)
 
 
 async def describe_resource(call: Call, given: DescribeArguments) -> str:
@@ -107,7 +107,7 @@ async def describe_resource(call: Call, given: DescribeArguments) -> str:
         parts.append(table(heads, conditions))
     told = await events.about(call, resource.kind, meta.get("name", ""), meta.get("namespace", ""))
     parts.append("events, newest first:\n" + (told or "none"))
-    parts.append("object:\n" + as_yaml(found))
+    parts.append("object:\n" + await as_yaml(found))
     return "\n\n".join(parts)
 
 

@@ -1,5 +1,6 @@
 """search_traces, get_trace, trace_errors."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -130,7 +131,7 @@ async def trace_errors(call: Call, given: ErrorsArguments) -> str:
 async def _search(call: Call, query: Mapping[str, str]) -> list[Trace]:
     given = {key: item for key, item in query.items() if item}
     document = await call.reads.json("/jaeger/api/traces", given)
-    traces = (spans.parse(one) for one in document["data"] or ())
+    traces = await asyncio.to_thread(lambda: [spans.parse(one) for one in document["data"] or ()])
     return [trace for trace in traces if trace.roots]
 
 
