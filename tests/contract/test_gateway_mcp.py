@@ -580,7 +580,7 @@ async def test_what_is_down_is_said_without_its_address(gate: Door, town: Town) 
 
 
 async def test_a_failure_of_ours_is_told_without_its_words(gate: Door, town: Town) -> None:
-    town.objects["Service"] = ["junk"]  # type: ignore[list-item]
+    town.objects["Service"][0]["metadata"]["ownerReferences"] = [{"name": "no kind"}]
     found = await problem(gate, "recent_changes", resources=["pods", "services"])
     assert found == "this could not be answered; asking again will not help"
 

@@ -21,11 +21,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 async def as_yaml(value: Any) -> str:
     """Made in a thread: a ConfigMap of a megabyte must not stop everybody else."""
-    return str(
-        await asyncio.to_thread(
-            yaml.dump, value, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=120
-        )
-    )
+
+    def dump() -> str:
+        return str(yaml.dump(value, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=120))
+
+    return await asyncio.to_thread(dump)
 
 
 def one_line(text: object, limit: int) -> str:
