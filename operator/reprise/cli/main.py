@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "run": ("reprise.cli.run", "run", "Apply a BenchmarkRun and follow it to its score."),
     "report": ("reprise.cli.run", "report", "Show a run: timeline, alerts, truth beside submission, drift."),
     "attach": ("reprise.cli.attach", "attach", "Get a kubeconfig for a waiting attempt."),
+    "mcp": ("reprise.cli.mcp", "mcp", "Give an attempt's tools to an MCP client that speaks stdio."),
     "scenarios": ("reprise.cli.scenarios", "scenarios", "List, show and validate scenarios."),
     "prove": ("reprise.cli.prove", "prove", "Prove scenarios on the live cluster, one after another."),
     "catalogue": ("reprise.cli.catalogue", "catalogue", "Print the catalogue from the results of a proof."),

@@ -91,7 +91,7 @@ ALLOWED_TEXT = (
             for resource in resources
         )
     )
-    + "; discovery; /prometheus, /jaeger, /alerts, /instructions; POST /submit"
+    + "; discovery; /prometheus, /jaeger, /alerts, /instructions; POST /submit and /mcp"
 )
 _SEGMENT = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.:_]*[A-Za-z0-9])?")
 

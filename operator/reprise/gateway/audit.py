@@ -18,8 +18,14 @@ from reprise.domain.budget import Usage
 
 log = logging.getLogger(__name__)
 
-# Asking what the task is, handing in the answer, and a harness that reports cost no request.
-FREE_PATHS = frozenset({"/submit", "/instructions", "/attempt", "/usage", "/outcome"})
+# Asking what the task is, handing in the answer, and a harness that reports cost no request. So does the
+# protocol around the tools: the names that a tool call has as a path are in `gateway.mcp`.
+FREE_PATHS = frozenset(
+    {
+        "/submit", "/instructions", "/attempt", "/usage", "/outcome",
+        "/mcp", "/mcp/submit", "/mcp/attempt",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

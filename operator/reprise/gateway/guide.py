@@ -22,6 +22,7 @@ Access is read-only. All of it needs the header "Authorization: Bearer <token>".
   Traces            /jaeger/api/ services, services/<service>/operations, traces, traces/<id>, dependencies
   Alerts            /alerts: firing, pending and resolved
   Budgets           /attempt (JSON)
+  MCP               /mcp: the same reads as typed tools (streamable HTTP)
 
 Nothing older than {start} is shown. The time here is {now}.
 

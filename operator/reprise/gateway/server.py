@@ -15,6 +15,7 @@ from reprise.gateway import (
     guide,
     harness,
     jaeger,
+    mcp,
     objects,
     prometheus,
     reply,
@@ -54,6 +55,7 @@ class Server:
         self._objects = objects.Objects(kube, Sealer(), clock)
         self._metrics = metrics
         self._traces = traces
+        self._tools = mcp.Tools(self._route, clock)
 
     def application(self) -> web.Application:
         app = web.Application(
@@ -62,6 +64,7 @@ class Server:
         )
         app.router.add_route("*", "/{path:.*}", self._route)
         app.on_response_prepare.append(_warn)
+        app.cleanup_ctx.append(self._tools.running)
         return app
 
     # -- around every request -------------------------------------------------------------------
@@ -69,6 +72,10 @@ class Server:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Authenticate, count, answer, and write the audit line."""
+        response = await self._guarded(request, handler)
+        return mcp.readable(response) if request.path == mcp.PATH else response
+
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path == "/healthz":
             ready = self._registry.is_ready
             return web.Response(text="ok\n" if ready else "waits for the API server\n", status=200)
@@ -95,6 +102,7 @@ class Server:
         begun, came, seq = time.perf_counter(), rfc3339(utc_now()), session.next_seq()
 
         def note(status: int, size: int, digest: str, refusal: str, opened: bool = False) -> None:
+            message = request.get(mcp.MESSAGE)
             session.trail.write(
                 audit.Entry(
                     time=came,
@@ -102,19 +110,18 @@ class Server:
                     seq=seq,
                     turn=calls.header(request, "X-Turn"),
                     tool=calls.tool(request),
-                    verb=access.verb_of(request.method, path, objects.is_watch(request))
-                    if path
-                    else request.method.lower(),
-                    resource=_named(path, request),
-                    path=request.path[:500],
-                    arguments=calls.arguments(request),
+                    verb=_verb(request, path, message),
+                    resource=message.tool or "mcp" if message else _named(path, request),
+                    path=message.path if message else request.path[:500],
+                    arguments=message.arguments if message else calls.arguments(request),
                     status=status,
                     bytes=size,
                     digest=digest,
                     duration_seconds=round(time.perf_counter() - begun, 6),
                     decision="deny" if refusal else "allow",
                     reason=refusal[:300],
-                    justification=calls.header(request, "X-Justification"),
+                    justification=(message.justification if message else "")
+                    or calls.header(request, "X-Justification"),
                     open=opened,
                     usage=request.get(harness.USAGE),
                 )
@@ -133,6 +140,8 @@ class Server:
             return response
         finally:
             session.in_flight -= 1
+            if message := request.get(mcp.MESSAGE):
+                status, refusal = message.status or status, refusal or message.refusal
             if refusal and status in (401, 403, 405, 406, 429):
                 session.note_denied()
             streamed = request.get(SENT)
@@ -166,6 +175,8 @@ class Server:
             # NB: what comes with an answer is kept for the record, and never takes the answer away.
             if request.path != "/submit":
                 session.report(said)
+        if request.path == mcp.PATH:
+            return await self._tools.serve(request, session, lambda exc: self._failed(request, session, exc))
         if (key := calls.key(request)) is not None and (warning := session.note_call(key)):
             request[WARNING] = warning
         refused = await session.admit(request.path)
@@ -250,6 +261,13 @@ async def _warn(request: web.Request, response: web.StreamResponse) -> None:
 def _token(request: web.Request) -> str:
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if kind.lower() == "bearer" else ""
+
+
+def _verb(request: web.Request, path: access.ApiPath | None, message: mcp.Message | None) -> str:
+    """What the audit trail calls the deed: a Kubernetes verb, a method of MCP or one of HTTP."""
+    if message is not None:
+        return message.method or request.method.lower()
+    return access.verb_of(request.method, path, objects.is_watch(request)) if path else request.method.lower()
 
 
 def _resource_path(request: web.Request) -> access.ApiPath | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from reprise.domain import errors
 from reprise.gateway.session import Session
 
 WRITE_TIMEOUT_SECONDS = 30.0
@@ -15,6 +16,8 @@ SENT = web.RequestKey("sent", int)
 # The digest of those bytes, which hashlib keeps as they go out.
 HASHED: web.RequestKey["hashlib._Hash"] = web.RequestKey("hashed")
 RESPONSE = web.RequestKey("response", web.StreamResponse)
+# Set on a request that is answered in process: at most how many bytes of a stream to collect.
+COLLECT = web.RequestKey("collect", int)
 
 
 class Stream:
@@ -22,9 +25,12 @@ class Stream:
         self._request = request
         self._session = session
         self._response = web.StreamResponse(headers={"Content-Type": content_type})
+        self._collected: bytearray | None = bytearray() if COLLECT in request else None
         self.size = 0
 
     async def open(self) -> None:
+        if self._collected is not None:
+            return
         self._session.add_stream()
         self._request[SENT] = 0
         self._request[HASHED] = hashlib.sha256()
@@ -33,8 +39,14 @@ class Stream:
         await self._response.prepare(self._request)
 
     async def write(self, data: bytes) -> None:
-        """Send. Raises TimeoutError when the reader takes nothing for WRITE_TIMEOUT_SECONDS, and
-        ConnectionError when it is gone."""
+        """Send. Raises TimeoutError when the reader takes nothing for WRITE_TIMEOUT_SECONDS,
+        ConnectionError when it is gone, and Refused when more comes than is to be collected."""
+        if self._collected is not None:
+            if self.size + len(data) > self._request[COLLECT]:
+                raise errors.Refused(f"expected at most {self._request[COLLECT]} bytes; ask for less")
+            self._collected += data
+            self.size += len(data)
+            return
         async with asyncio.timeout(WRITE_TIMEOUT_SECONDS):
             await self._response.write(data)
         self.size += len(data)
@@ -51,5 +63,7 @@ class Stream:
         return response
 
     async def close(self) -> web.StreamResponse:
+        if self._collected is not None:
+            return web.Response(body=bytes(self._collected), headers=self._response.headers)
         await self._response.write_eof()
         return self._response

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -24,6 +25,17 @@ async def submit(request: web.Request, session: Session) -> web.Response:
         return reply.refuse(413, f"expected a body of at most {MAX_BODY_BYTES} bytes; name root causes only")
     except TimeoutError:
         return reply.refuse(408, f"the body did not arrive within {BODY_SECONDS:.0f} s", reason="Timeout")
+
+    def note(entities: list[str]) -> None:
+        request[calls.ARGUMENTS] = {"entities": entities}
+
+    return await accept(body, session, note)
+
+
+async def accept(
+    body: bytes, session: Session, note: Callable[[list[str]], None] = lambda _: None
+) -> web.Response:
+    """What `submit` does with the body of a request. `note` is told what was understood."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as exc:
@@ -41,7 +53,7 @@ async def submit(request: web.Request, session: Session) -> web.Response:
             problems.append("kinds are those that `kubectl api-resources` lists, and Secret")
         return _problems(problems)
     entities = [str(entity) for entity in parsed.entities]
-    request[calls.ARGUMENTS] = {"entities": entities}
+    note(entities)
     refusal = await session.submit(entities)
     if refusal is not None:
         return reply.refusal(refusal)

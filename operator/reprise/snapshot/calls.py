@@ -59,8 +59,9 @@ class Calls:
                 self.failed[pair] += _failed(span)
                 self.latency.setdefault(pair, Latency()).add(span["duration"])
 
-    def edge(self, pair: Pair) -> dict[str, Any]:
+    def edge(self, pair: tuple[str, str]) -> dict[str, Any]:
         """What is known of a pair's calls: counts, the share that failed, and quantiles in ms."""
+        pair = Pair(*pair)
         count, failed, latency = self.total[pair], self.failed[pair], self.latency[pair]
         return {
             "count": count,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from reprise.adapters import jaeger, kube, prometheus
-from reprise.domain import errors
+from reprise.domain import errors, topology
 from reprise.snapshot import (
     alerts,
     calls,
@@ -26,7 +26,6 @@ from reprise.snapshot import (
     scan,
     series,
     tables,
-    topology,
     trace_store,
     verify,
     watcher,

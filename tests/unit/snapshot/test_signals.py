@@ -9,7 +9,8 @@ import pytest
 
 from reprise.adapters import prometheus
 from reprise.adapters.jaeger import Span, SpanKind, StatusCode, Trace
-from reprise.snapshot import alerts, calls, events, logs, metrics, topology, traces
+from reprise.domain import topology
+from reprise.snapshot import alerts, calls, events, logs, metrics, traces
 from reprise.snapshot.request import RecordRequest
 
 START = dt.datetime(2026, 11, 21, 12, 0, 0, 500_000, tzinfo=dt.UTC)

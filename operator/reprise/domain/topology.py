@@ -1,4 +1,4 @@
-"""`topology.json`: the objects and how they hang together, in the shape that ITBench's readers take.
+"""The objects and how they hang together, in the shape that ITBench's readers take (`topology.json`).
 
 Ids are `Kind/name`, as there: a snapshot holds one namespace. `App/<service.name>` stands for a service as
 the traces name it. Relations: `contains` (namespace, owner, node, Service's pods), `depends_on` (what must be
@@ -9,15 +9,24 @@ environment, policies, quotas and autoscalers that apply), `calls` (from traces,
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-from reprise.snapshot.calls import Calls
+from typing import Any, Protocol
 
 Json = Mapping[str, Any]
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"})
 # They say what happened or was measured, not what there is.
 _NO_NODES = frozenset({"Event", "Lease", "NodeMetrics", "PodMetrics"})
 _HOST = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
+
+
+class Calls(Protocol):
+    """Who called whom, by (caller, callee): how often, and what else is known of it."""
+
+    @property
+    def total(self) -> Iterable[tuple[str, str]]: ...
+
+    def edge(self, pair: tuple[str, str], /) -> Mapping[str, Any]:
+        """Counts of a pair, failures and latencies as far as they are known."""
+        ...
 
 
 class Graph:
@@ -224,5 +233,6 @@ def _called(graph: Graph, calls: Calls, by_kind: Mapping[str, Sequence[Json]]) -
             if name in services:
                 graph.edge(app, "is_alias", f"Service/{name}")
     for pair in sorted(calls.total):
-        target = f"Service/{pair.callee}" if pair.callee in services else f"App/{pair.callee}"
-        graph.edge(f"App/{pair.caller}", "calls", target, **calls.edge(pair))
+        caller, callee = pair
+        target = f"Service/{callee}" if callee in services else f"App/{callee}"
+        graph.edge(f"App/{caller}", "calls", target, **calls.edge(pair))
