@@ -91,10 +91,9 @@ def test_refusals(case: str) -> None:
 def test_an_answer_that_breaks_off() -> None:
     with (
         StandIn(script.parse({"answers": [{"cut": True}]})) as model,
-        pytest.raises(OSError, match=".*") as caught,
+        pytest.raises(http.client.IncompleteRead),
     ):
         ask(model)
-    assert not isinstance(caught.value, urllib.error.HTTPError)
 
 
 BAD: dict[str, tuple[Any, str]] = {
