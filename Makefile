@@ -10,7 +10,7 @@ PARALLEL ?= 2
 # The kubectl that `reprise up` builds, for machines that have none of their own.
 export PATH := $(PATH):$(or $(REPRISE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reprise)/bin
 
-.PHONY: help demo prove agent-venv test test-fast test-live check format bench up down clean
+.PHONY: help demo prove agent-venv inspect-venv test test-fast test-live check format bench up down clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,13 @@ agent-venv: .venv-agent/.installed ## what the tests of the Stirrup harness run 
 	  { echo "expected Python 3.12 or newer; install it or pass AGENT_PYTHON=python3.x"; exit 1; }
 	@test -x .venv-agent/bin/python || $(AGENT_PYTHON) -m venv .venv-agent
 	@.venv-agent/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# Inspect's packages contradict the product's, so it has an environment of its own.
+inspect-venv: .venv-inspect/.installed ## what the tests of the Inspect task run it with
+.venv-inspect/.installed: examples/inspect/requirements.txt
+	@test -x .venv-inspect/bin/python || $(PYTHON) -m venv .venv-inspect
+	@.venv-inspect/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 test: test-fast test-live ## everything, the live tests on a real cluster included
