@@ -51,7 +51,7 @@ def attach(served: dict[str, list[places.Gateway]]) -> Solver:
                 f"found {len(offered)}"
             )
         given = offered[state.epoch - 1]
-        token = Path(given.token_file).read_text().strip()
+        token = places.token(given)
         door = HttpDoor(given.url, token, given.ca_file, Journal(io.StringIO()))
         state.tools = reads.all_of(door)
         state.messages = [ChatMessageUser(content=await reads.through(door.instructions))]

@@ -17,7 +17,7 @@ class Gateway:
 
 
 def snapshots(folder: Path) -> list[str]:
-    """The names of the snapshots in a folder that have a private half. Raises ValueError when there is none."""
+    """The names of the snapshots that have a private half. Raises ValueError when there is none."""
     found = sorted(
         path.parent.name
         for path in folder.glob("*/manifest.json")
@@ -37,3 +37,8 @@ def gateways(path: Path) -> dict[str, list[Gateway]]:
         raise ValueError(
             f'{path}: expected {{"<snapshot>": [{{"url", "token_file", "ca_file"}}]}}: {exc}'
         ) from exc
+
+
+def token(gateway: Gateway) -> str:
+    """The token of the attempt. Raises OSError."""
+    return Path(gateway.token_file).read_text().strip()

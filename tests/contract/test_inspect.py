@@ -33,9 +33,13 @@ async def gate(tmp_path: Path) -> AsyncIterator[Door]:
         yield made
 
 
-async def play(url: str, folder: Path, *outputs: Any, epochs: int = 1, tokens: int = 2) -> dict[str, Any]:
+@pytest.fixture(autouse=True)
+def inspect_python() -> None:
     if not PYTHON.exists():
         pytest.skip(f"no {PYTHON}: run `make inspect-venv`")
+
+
+async def play(url: str, folder: Path, *outputs: Any, epochs: int = 1, tokens: int = 2) -> dict[str, Any]:
     (folder / "snapshots" / "one").mkdir(parents=True)
     (folder / "snapshots" / "one" / "manifest.json").write_text("{}")
     private = folder / "snapshots" / "one.private"
