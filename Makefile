@@ -10,7 +10,7 @@ PARALLEL ?= 2
 # The kubectl that `reprise up` builds, for machines that have none of their own.
 export PATH := $(PATH):$(or $(REPRISE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reprise)/bin
 
-.PHONY: help demo prove test test-fast test-live check format bench up down clean
+.PHONY: help demo prove agent-venv inspect-venv test test-fast test-live check format bench up down clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,23 @@ demo: $(STAMP) ## from a bare machine to a score on the screen
 prove: $(STAMP) ## prove the whole catalogue on the live cluster (hours); goes on where it stopped
 	@$(BIN)/reprise up
 	@$(BIN)/reprise prove --parallel $(PARALLEL) --results docs/proof.jsonl
+
+# The harness of images/agent-shell needs a newer Python than the product; its tests run it with this one.
+AGENT_PYTHON ?= $(firstword $(foreach python,python3.13 python3.12 python3.14,$(shell command -v $(python))))
+agent-venv: .venv-agent/.installed ## what the tests of the Stirrup harness run it with
+.venv-agent/.installed: images/agent-shell/requirements.txt
+	@test -n "$(AGENT_PYTHON)" || \
+	  { echo "expected Python 3.12 or newer; install it or pass AGENT_PYTHON=python3.x"; exit 1; }
+	@test -x .venv-agent/bin/python || $(AGENT_PYTHON) -m venv .venv-agent
+	@.venv-agent/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# Inspect's packages contradict the product's, so it has an environment of its own.
+inspect-venv: .venv-inspect/.installed ## what the tests of the Inspect task run it with
+.venv-inspect/.installed: examples/inspect/requirements.txt
+	@test -x .venv-inspect/bin/python || $(PYTHON) -m venv .venv-inspect
+	@.venv-inspect/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 test: test-fast test-live ## everything, the live tests on a real cluster included
 

@@ -18,6 +18,7 @@ from reprise.cli import timeline
 from reprise.cli.operator import use_default_kubeconfig
 from reprise.domain import errors
 from reprise.domain.entities import ObjectRef
+from reprise.domain.run import AgentKind
 from reprise.domain.run_status import Phase
 
 _NAME_LIMIT = 50
@@ -33,7 +34,9 @@ _WATCH_SECONDS = 60
 )
 @click.option("--repeats", type=click.IntRange(1, 100), help="How many attempts count.")
 @click.option("--seed", type=click.IntRange(0), help="Seed of every choice.")
-@click.option("--agent", type=click.Choice(["triage", "external", "none"]), help="Who works on the incident.")
+@click.option(
+    "--agent", type=click.Choice([str(kind) for kind in AgentKind]), help="Who works on the incident."
+)
 @click.option("--follow/--no-follow", default=False, help="Show the timeline until the run is over.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def run(

@@ -16,7 +16,7 @@ from reprise.domain import errors
 
 ARCHIVE = "image.tar"
 # folder below images/ → the image's name in manifests; other folders are called as their image
-_NAMES = {name: f"reprise-{name}" for name in ("operator", "gateway", "replay", "agent")}
+_NAMES = {name: f"reprise-{name}" for name in ("operator", "gateway", "replay", "agent", "agent-shell")}
 _NOT_IMAGES = {"go", "node", "base"}
 # image → (Go module, program, path in the image): an image of one static program
 _STATIC = {
@@ -180,6 +180,8 @@ def copied_from_repository(containerfile: str, folder: Path) -> tuple[str, ...]:
 class _Recipe(NamedTuple):
     inputs: tuple[str, ...]
     programs: Mapping[str, tuple[str, ...]]
+    # Those that the image has a substitute for where they cannot be built.
+    optional_programs: Mapping[str, tuple[str, ...]]
 
 
 def _recipe(folder: Path) -> _Recipe:
@@ -189,21 +191,31 @@ def _recipe(folder: Path) -> _Recipe:
     """
     path = folder / "image.yaml"
     if not path.is_file():
-        return _Recipe(copied_from_repository((folder / "Containerfile").read_text(), folder), {})
+        return _Recipe(copied_from_repository((folder / "Containerfile").read_text(), folder), {}, {})
     loaded = yaml.safe_load(path.read_text()) or {}
     inputs = loaded.get("inputs") if isinstance(loaded, dict) else None
-    programs = loaded.get("programs", {}) if isinstance(loaded, dict) else None
+    needed = loaded.get("programs", {}) if isinstance(loaded, dict) else None
+    optional = loaded.get("optional_programs", {}) if isinstance(loaded, dict) else None
     if (
         not _texts(inputs)
-        or not isinstance(programs, dict)
-        or not all(_texts(names) for names in programs.values())
-        or set(loaded) - {"inputs", "programs"}
+        or not _programs(needed)
+        or not _programs(optional)
+        or set(loaded) - {"inputs", "programs", "optional_programs"}
     ):
         raise errors.InvalidInput(
             f"images/{folder.name}/image.yaml: expected `inputs: [path, ...]` with paths of the repository, "
-            "and perhaps `programs: {module: [program, ...]}` with folders of images/go, nothing else"
+            "and perhaps `programs` and `optional_programs: {module: [program, ...]}` with folders of "
+            "images/go, nothing else"
         )
-    return _Recipe(tuple(inputs), {module: tuple(names) for module, names in programs.items()})
+    return _Recipe(
+        tuple(inputs),
+        {module: tuple(names) for module, names in needed.items()},
+        {module: tuple(names) for module, names in optional.items()},
+    )
+
+
+def _programs(value: object) -> TypeGuard[dict[str, list[str]]]:
+    return isinstance(value, dict) and all(_texts(names) for names in value.values())
 
 
 def _texts(value: object) -> TypeGuard[list[str]]:
@@ -226,9 +238,8 @@ def catalogue(root: Path, debian: str, toolchain: gobuild.GoToolchain | None) ->
             recipe = _recipe(folder)
             if recipe.programs and toolchain is None:
                 continue
-            programs = {
-                module(name, toolchain): names for name, names in recipe.programs.items() if toolchain
-            }
+            listed = {**recipe.programs, **recipe.optional_programs}
+            programs = {module(name, toolchain): names for name, names in listed.items() if toolchain}
             image = BuiltImage(folder, base, recipe.inputs, programs)
             found[image.name] = image
     if toolchain is not None:

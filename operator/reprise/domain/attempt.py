@@ -13,7 +13,7 @@ from reprise.domain.budget import Phase as AttemptPhase
 from reprise.domain.budget import Usage
 
 # How long the agent's program may take to send its first request before that is held against our side.
-TRIAGE_START_SECONDS = 180
+JOB_START_SECONDS = 180
 # How long an external agent may take to attach; the wall clock begins then at the latest.
 EXTERNAL_START_SECONDS = 900
 # The gateway ends an attempt on time; past this the operator assumes that it cannot.
@@ -57,11 +57,15 @@ class JobState(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Job:
-    """`ran`: the agent's container started at least once, so that what followed is the agent's doing."""
+    """`ran`: the agent's container started at least once, so that what followed is the agent's doing.
+
+    `infra`: it ran and ended with the word that what it stands on failed: the model's endpoint, the gateway.
+    """
 
     state: JobState
     ran: bool = False
     message: str = ""
+    infra: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ class Attempt:
 
 def start_seconds(kind: run.AgentKind) -> int:
     """How long after its creation an attempt's wall clock begins at the latest."""
-    return EXTERNAL_START_SECONDS if kind is run.AgentKind.EXTERNAL else TRIAGE_START_SECONDS
+    return JOB_START_SECONDS if kind.has_job else EXTERNAL_START_SECONDS
 
 
 def judge(attempt: Attempt, now: dt.datetime) -> Verdict | None:
@@ -130,7 +134,7 @@ def _job_ended(attempt: Attempt, now: dt.datetime) -> Verdict | None:
     match attempt.job.state:
         case JobState.SUCCEEDED:
             return Verdict(AttemptPhase.AGENT_FAILED, "EndedWithoutSubmission", now, score=0.0)
-        case JobState.FAILED if attempt.job.ran:
+        case JobState.FAILED if attempt.job.ran and not attempt.job.infra:
             return Verdict(AttemptPhase.AGENT_FAILED, attempt.job.message or "AgentFailed", now, score=0.0)
         case JobState.FAILED:
             return Verdict(AttemptPhase.INFRA_FAILED, attempt.job.message or "JobFailed", now)
@@ -148,7 +152,7 @@ def _overdue(attempt: Attempt, now: dt.datetime) -> Verdict | None:
         reason = "GatewayDidNotEndIt" if attempt.started_at else "NoAgentCame"
         return Verdict(AttemptPhase.INFRA_FAILED, reason, now)
     if (
-        attempt.kind is run.AgentKind.TRIAGE
+        attempt.kind.has_job
         and attempt.started_at is None
         and not attempt.job.ran
         and (now - attempt.start_by).total_seconds() > 0

@@ -21,8 +21,16 @@ class AgentKind(enum.StrEnum):
     """Who works on the incident."""
 
     TRIAGE = "triage"  # the built-in one, a Job
+    STIRRUP = "stirrup"  # a model in the open harness Stirrup, a Job
+    COMMAND = "command"  # a command-line agent in an image of the user's, a Job
+    SCRIPTED = "scripted"  # a recorded trajectory, a Job
     EXTERNAL = "external"  # somebody who attaches through the gateway
     NONE = "none"  # nobody: the run only records
+
+    @property
+    def has_job(self) -> bool:
+        """Whether the agent is a program that we start."""
+        return self not in (AgentKind.EXTERNAL, AgentKind.NONE)
 
 
 @dataclass(frozen=True)
@@ -34,10 +42,42 @@ class Application:
 
 
 @dataclass(frozen=True)
+class SecretKey:
+    """A key of a Secret in the run's namespace."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """An OpenAI-compatible endpoint. Without `secret` it is asked without a key."""
+
+    endpoint: str
+    name: str
+    secret: SecretKey | None = None
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An environment variable."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
 class Agent:
+    """`secret` names a Secret of the run's namespace; all of it is given to the agent."""
+
     kind: AgentKind = AgentKind.TRIAGE
     image: str = ""  # empty: the image that the operator was installed with
     parallelism: int = 1
+    model: Model | None = None
+    command: tuple[str, ...] = ()
+    env: tuple[Variable, ...] = ()
+    secret: str = ""
+    answer_file: str = ""
 
 
 @dataclass(frozen=True)

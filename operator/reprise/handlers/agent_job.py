@@ -1,18 +1,23 @@
-"""The Job that an agent of ours runs as, and how it went. Nothing in the pod names this product."""
+"""The Job that an agent of ours runs as, and how it went.
+
+Nothing in the pod names this product but the package of agents itself.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reprise.adapters.kube import Json
 from reprise.domain.attempt import Job, JobState
+from reprise.handlers.agent_container import ACCESS, MODEL_KEY, Contents
 from reprise.handlers.runtime import AGENTS_NAMESPACE, ATTEMPT_LABEL, RUN_LABEL
 
 # The certificate is valid for this name; the pod has no DNS and finds it through its hosts file.
 GATEWAY_HOST = "gateway"
 GATEWAY_URL = f"https://{GATEWAY_HOST}"
-_MOUNT = "/var/run/agent"
 _USER = 65532
+# What a harness of ours ends with when it was not the agent that failed; as in `reprise.agents.ending`.
+INFRA_EXIT_CODE = 75
 
 
 @dataclass(frozen=True)
@@ -21,13 +26,16 @@ class Parts:
 
     run_uid: str
     attempt_uid: str
-    image: str
+    contents: Contents
     pull_policy: str
     gateway_ip: str
     kubeconfig: str
     token: str
     ca_pem: str
     deadline_seconds: int
+    model_key: str | None = None
+    agent_secret: Mapping[str, str] = field(default_factory=dict)
+    aliases: Sequence[Json] = ()
 
 
 def name_of(attempt_uid: str) -> str:
@@ -39,55 +47,61 @@ def _labels(parts: Parts) -> dict[str, str]:
     return {RUN_LABEL: parts.run_uid, ATTEMPT_LABEL: parts.attempt_uid}
 
 
-def secret(parts: Parts) -> Json:
-    """What the agent reads to find the gateway and to be let in."""
+def secrets(parts: Parts) -> list[Json]:
+    """What the agent reads to find the gateway and to be let in, and a copy of what the run gives it."""
+    access = {"kubeconfig": parts.kubeconfig, "token": parts.token, "ca.crt": parts.ca_pem}
+    if parts.model_key is not None:
+        access[MODEL_KEY] = parts.model_key
+    found = [_secret(parts, name_of(parts.attempt_uid), access)]
+    if parts.contents.secret_dir:
+        found.append(_secret(parts, _of_the_agent(parts), parts.agent_secret))
+    return found
+
+
+def _of_the_agent(parts: Parts) -> str:
+    return f"{name_of(parts.attempt_uid)}-agent"
+
+
+def _secret(parts: Parts, name: str, data: Mapping[str, str]) -> Json:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {
-            "name": name_of(parts.attempt_uid),
-            "namespace": AGENTS_NAMESPACE,
-            "labels": _labels(parts),
-        },
-        "stringData": {"kubeconfig": parts.kubeconfig, "token": parts.token, "ca.crt": parts.ca_pem},
+        "metadata": {"name": name, "namespace": AGENTS_NAMESPACE, "labels": _labels(parts)},
+        "stringData": dict(data),
     }
 
 
 def job(parts: Parts) -> Json:
     """One pod, tried once: a second try would work with a half-used budget."""
+    contents = parts.contents
     env = {
+        **contents.env,
         "GATEWAY_URL": GATEWAY_URL,
-        "TOKEN_FILE": f"{_MOUNT}/token",
-        "CA_FILE": f"{_MOUNT}/ca.crt",
-        "KUBECONFIG": f"{_MOUNT}/kubeconfig",
+        "TOKEN_FILE": f"{ACCESS}/token",
+        "CA_FILE": f"{ACCESS}/ca.crt",
+        "KUBECONFIG": f"{ACCESS}/kubeconfig",
         "HOME": "/tmp",  # noqa: S108 - an emptyDir of the pod's own
     }
     container: Json = {
         "name": "agent",
-        "image": parts.image,
+        "image": contents.image,
         "imagePullPolicy": parts.pull_policy,
         "env": [{"name": key, "value": value} for key, value in env.items()],
-        "resources": {
-            "requests": {"cpu": "50m", "memory": "64Mi"},
-            "limits": {"cpu": "1", "memory": "512Mi"},
-        },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [
-            {"name": "access", "mountPath": _MOUNT, "readOnly": True},
-            {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108
-        ],
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": dict(contents.limits)},
+        "securityContext": _confined(),
+        "volumeMounts": contents.mounts,
     }
+    if contents.command:
+        container["command"] = list(contents.command)
+    if contents.all_of_secret:
+        container["envFrom"] = [{"secretRef": {"name": _of_the_agent(parts)}}]
     pod: Json = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "dnsPolicy": "None",
         "dnsConfig": {"nameservers": ["127.0.0.1"]},
-        "hostAliases": [{"ip": parts.gateway_ip, "hostnames": [GATEWAY_HOST]}],
+        "hostAliases": [{"ip": parts.gateway_ip, "hostnames": [GATEWAY_HOST]}, *parts.aliases],
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": _USER,
@@ -96,11 +110,17 @@ def job(parts: Parts) -> Json:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [container],
-        "volumes": [
-            {"name": "access", "secret": {"secretName": name_of(parts.attempt_uid), "defaultMode": 0o440}},
-            {"name": "scratch", "emptyDir": {"sizeLimit": "256Mi"}},
-        ],
+        "volumes": _volumes(parts),
     }
+    if contents.installer is not None:
+        pod["initContainers"] = [
+            {
+                **contents.installer,
+                "imagePullPolicy": parts.pull_policy,
+                "resources": {"limits": {"cpu": "1", "memory": "128Mi"}},
+                "securityContext": _confined(),
+            }
+        ]
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -117,15 +137,30 @@ def job(parts: Parts) -> Json:
     }
 
 
+def _confined() -> Json:
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def _volumes(parts: Parts) -> list[Json]:
+    contents = parts.contents
+    found: list[Json] = [
+        {"name": "access", "secret": {"secretName": name_of(parts.attempt_uid), "defaultMode": 0o440}},
+        {"name": "scratch", "emptyDir": {"sizeLimit": "1Gi"}},
+    ]
+    if contents.secret_dir:
+        found.append({"name": "secret", "secret": {"secretName": _of_the_agent(parts), "defaultMode": 0o440}})
+    if contents.installer is not None:
+        found.append({"name": "wrapper", "emptyDir": {"sizeLimit": "1Mi"}})
+    return found
+
+
 def state_of(found: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> Job:
     """How the Job goes. `ran` once its container has started."""
-    statuses = [
-        item
-        for pod in pods
-        for item in (pod.get("status") or {}).get("containerStatuses") or ()
-        if item["name"] == "agent"
-    ]
-    states = [item.get("state") or {} for item in statuses]
+    states = _states(pods, "containerStatuses", "agent")
     ran = any("running" in state or "terminated" in state for state in states)
     for condition in (found.get("status") or {}).get("conditions") or ():
         if condition["status"] != "True":
@@ -133,15 +168,43 @@ def state_of(found: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> Job
         if condition["type"] in ("Complete", "SuccessCriteriaMet"):
             return Job(JobState.SUCCEEDED, True)
         if condition["type"] in ("Failed", "FailureTarget"):
-            return Job(JobState.FAILED, ran, _ending(states, pods) or condition.get("reason", "JobFailed"))
-    waiting = [state["waiting"] for state in states if "waiting" in state]
-    message = f"{waiting[0].get('reason', '')}" if waiting else ""
-    return Job(JobState.ACTIVE, ran, message)
+            return _failed(states, pods, ran, condition.get("reason", "JobFailed"))
+    waiting = [
+        state["waiting"]
+        for state in (*states, *_states(pods, "initContainerStatuses", "wrapper"))
+        # PodInitializing says only that another container is waited for.
+        if state.get("waiting", {}).get("reason") not in (None, "PodInitializing")
+    ]
+    return Job(JobState.ACTIVE, ran, _worded(waiting[0].get("reason", ""), waiting[0]) if waiting else "")
 
 
-def _ending(states: Sequence[Mapping[str, Any]], pods: Sequence[Mapping[str, Any]]) -> str:
+def _states(pods: Sequence[Mapping[str, Any]], field_name: str, name: str) -> list[Mapping[str, Any]]:
+    return [
+        item.get("state") or {}
+        for pod in pods
+        for item in (pod.get("status") or {}).get(field_name) or ()
+        if item["name"] == name
+    ]
+
+
+def _failed(
+    states: Sequence[Mapping[str, Any]], pods: Sequence[Mapping[str, Any]], ran: bool, reason: str
+) -> Job:
+    """The deadline of the Job is that of the agent; a container that could not even start never ran."""
     for state in states:
-        if "terminated" in state:
-            ended = state["terminated"]
-            return f"exit code {ended.get('exitCode')} ({ended.get('reason', '')})"
-    return next((pod["status"]["reason"] for pod in pods if (pod.get("status") or {}).get("reason")), "")
+        if "terminated" not in state:
+            continue
+        ended = state["terminated"]
+        code, why = ended.get("exitCode"), ended.get("reason", "")
+        if why in ("ContainerCannotRun", "StartError", "ContainerStatusUnknown"):
+            return Job(JobState.FAILED, False, _worded(why, ended))
+        message = _worded(f"exit code {code} ({why})", ended)
+        return Job(JobState.FAILED, True, message, infra=code == INFRA_EXIT_CODE)
+    evicted = next((pod["status"]["reason"] for pod in pods if (pod.get("status") or {}).get("reason")), "")
+    return Job(JobState.FAILED, ran, evicted or reason)
+
+
+def _worded(what: str, state: Mapping[str, Any]) -> str:
+    """With the last words of the container, or what the kubelet says of it."""
+    message = " ".join(str(state.get("message", "")).split())[:800]
+    return f"{what}: {message}" if message else what

@@ -21,7 +21,7 @@ from reprise.domain.entities import EntityId, ObjectRef
 from reprise.domain.run import AgentKind, Mode, Run
 from reprise.domain.run_status import ScoreSummary
 from reprise.domain.scenario import Injector
-from reprise.handlers import agent_job, replays
+from reprise.handlers import agent_container, agent_job, agent_network, agent_secrets, replays
 from reprise.handlers.runtime import (
     AGENTS_NAMESPACE,
     ATTEMPT_LABEL,
@@ -56,7 +56,7 @@ async def read(runtime: Runtime, run: Run) -> tuple[Attempt, ...]:
 def needs_job(obj: Mapping[str, Any]) -> bool:
     """Whether what became of the attempt's Job still matters."""
     spec = obj["spec"]
-    return bool(spec["agent"]["kind"] == AgentKind.TRIAGE and "verdict" not in spec)
+    return AgentKind(spec["agent"]["kind"]).has_job and "verdict" not in spec
 
 
 def job_of(obj: Mapping[str, Any], jobs: Sequence[Json], pods: Sequence[Json]) -> Job:
@@ -83,25 +83,39 @@ async def ensure(runtime: Runtime, run: Run, index: int) -> None:
     name = f"{run.ref.name}-{index}"
     tls = await _data(runtime, _TLS, "ca.crt")
     ca_pem = base64.b64decode(tls["ca.crt"]).decode()
-    namespace = run.spec.application.namespace
     token = await _token(runtime, run, name, door.external, ca_pem)
     made = await _make(runtime, run, _attempt(runtime, run, index, name, token, door))
-    if run.spec.agent.kind is not AgentKind.TRIAGE or "verdict" in made["spec"]:
-        return
-    uid = made["metadata"]["uid"]
-    config = kubeconfig.build(agent_job.GATEWAY_URL, ca_pem, token, namespace)
+    if run.spec.agent.kind.has_job and "verdict" not in made["spec"]:
+        await _start(runtime, run, made["metadata"]["uid"], door, token, ca_pem)
+
+
+async def _start(runtime: Runtime, run: Run, uid: str, door: "_Door", token: str, ca_pem: str) -> None:
+    """Make the agent's Job and what it needs; what an earlier process of ours made of it stays.
+
+    The policy comes before the Job: a pod must not find its way before that is fenced.
+    """
+    config = kubeconfig.build(agent_job.GATEWAY_URL, ca_pem, token, run.spec.application.namespace)
+    agent, seconds = run.spec.agent, run.spec.budgets.wall_clock_seconds
+    images = agent_container.Images(runtime.settings.agent_image, runtime.settings.agent_shell_image)
+    route = await agent_network.route(runtime, agent.model.endpoint) if agent.model else None
     parts = agent_job.Parts(
         run_uid=run.ref.uid,
         attempt_uid=uid,
-        image=run.spec.agent.image or runtime.settings.agent_image,
+        contents=agent_container.contents(agent, images, seconds),
         pull_policy=runtime.settings.pull_policy,
         gateway_ip=door.cluster_ip,
         kubeconfig=json.dumps(config),
         token=token,
         ca_pem=ca_pem,
-        deadline_seconds=run.spec.budgets.wall_clock_seconds + attempt.TRIAGE_START_SECONDS,
+        deadline_seconds=seconds + attempt.JOB_START_SECONDS,
+        model_key=await agent_secrets.model_key(runtime, run),
+        agent_secret=await agent_secrets.of_the_agent(runtime, run),
+        aliases=route.aliases if route else (),
     )
-    for manifest in (agent_job.secret(parts), agent_job.job(parts)):
+    manifests = agent_job.secrets(parts)
+    if route is not None and route.rules:
+        manifests.append(agent_network.policy(agent_job.name_of(uid), run.ref.uid, uid, route.rules))
+    for manifest in (*manifests, agent_job.job(parts)):
         try:
             await runtime.kube.create(manifest)
         except errors.Conflict:
@@ -252,9 +266,14 @@ async def set_verdict(runtime: Runtime, run: Run, judged: Attempt, verdict: Verd
             "spec": {"verdict": agent_attempt.verdict_to_wire(verdict)},
         }
         await runtime.kube.patch(ref, patch)
-    if judged.kind is AgentKind.TRIAGE:
+    if judged.kind.has_job:
         name = agent_job.name_of(judged.uid)
         await runtime.kube.delete(ObjectRef("v1", "Secret", AGENTS_NAMESPACE, name))
+        await runtime.kube.delete(ObjectRef("v1", "Secret", AGENTS_NAMESPACE, f"{name}-agent"))
+        if run.spec.agent.model is not None:
+            await runtime.kube.delete(
+                ObjectRef("networking.k8s.io/v1", "NetworkPolicy", AGENTS_NAMESPACE, name)
+            )
         if verdict.phase is not Phase.SCORED and judged.job.state is JobState.ACTIVE:
             await runtime.kube.delete(ObjectRef("batch/v1", "Job", AGENTS_NAMESPACE, name))
 

@@ -177,7 +177,8 @@ def _changes(progress: engines.Progress) -> observed.Changes:
 async def _clean_up(runtime: Runtime, run: Run) -> None:
     """Owner references do not cross namespaces: what lies elsewhere is found by its label."""
     selector = f"{RUN_LABEL}={run.ref.uid}"
-    for api_version, kind in (("batch/v1", "Job"), ("v1", "Secret")):
+    kinds = (("batch/v1", "Job"), ("v1", "Secret"), ("networking.k8s.io/v1", "NetworkPolicy"))
+    for api_version, kind in kinds:
         for item in await runtime.kube.list_objects(
             api_version, kind, AGENTS_NAMESPACE, label_selector=selector
         ):

@@ -4,11 +4,12 @@ import asyncio
 import datetime as dt
 import os
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from reprise.adapters import resolve
 from reprise.adapters.engine import Engine
 from reprise.adapters.kube import Kube
 from reprise.adapters.run_store import RunStore
@@ -76,6 +77,7 @@ class Settings:
     data: Path
     agent_image: str
     replay_image: str
+    agent_shell_image: str = "reprise-agent-shell"
     pull_policy: str = "IfNotPresent"
     metrics_port: int = 9090
     interval_seconds: float = 1.0
@@ -89,6 +91,7 @@ class Settings:
             data=Path(environ.get("REPRISE_DATA") or "/var/lib/reprise"),
             agent_image=environ.get("REPRISE_AGENT_IMAGE") or "reprise-agent",
             replay_image=environ.get("REPRISE_REPLAY_IMAGE") or "reprise-replay",
+            agent_shell_image=environ.get("REPRISE_AGENT_SHELL_IMAGE") or "reprise-agent-shell",
             metrics_port=int(environ.get("REPRISE_METRICS_PORT") or 9090),
         )
 
@@ -111,6 +114,7 @@ class Runtime:
     settings: Settings
     listeners: tuple[Listener, ...] = ()
     clock: Callable[[], dt.datetime] = utc_now
+    resolve: Callable[[str], Awaitable[tuple[str, ...]]] = resolve.addresses
     # A delete handler may run while a timer's call is in flight: one look at a run at a time. Entries vanish
     # with their last user.
     _locks: weakref.WeakValueDictionary[str, asyncio.Lock] = field(

@@ -146,6 +146,15 @@ def test_an_image_with_programs_names_their_module_and_follows_its_pins(tmp_path
     assert images.catalogue(root, "debian:1", toolchain)["reprise-operator"].key() != old
 
 
+def test_an_image_may_do_without_a_program(tmp_path: Path) -> None:
+    root = _with_programs(_checkout(tmp_path))
+    path = root / "images" / "operator" / "image.yaml"
+    path.write_text(path.read_text().replace("programs", "optional_programs"))
+    assert images.catalogue(root, "debian:1", None)["reprise-operator"].modules == ()
+    built = images.catalogue(root, "debian:1", gobuild.GoToolchain("go1.26.8", "local"))
+    assert [module.name for module in built["reprise-operator"].modules] == ["engine"]
+
+
 def test_an_image_with_programs_needs_a_toolchain(tmp_path: Path) -> None:
     assert "reprise-operator" not in images.catalogue(_with_programs(_checkout(tmp_path)), "debian:1", None)
 

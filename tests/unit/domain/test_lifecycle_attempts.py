@@ -42,12 +42,25 @@ VERDICTS: dict[str, tuple[Attempt, Phase | None, float | None]] = {
         an_attempt(job=Job(JobState.SUCCEEDED, True)), Phase.AGENT_FAILED, 0.0,
     ),
     "agent crashed": (an_attempt(job=Job(JobState.FAILED, True, "exit code 1")), Phase.AGENT_FAILED, 0.0),
+    "what the agent stands on failed": (
+        an_attempt(phase=Phase.RUNNING, started_at=ago(5), job=Job(JobState.FAILED, True, "503", infra=True)),
+        Phase.INFRA_FAILED, None,
+    ),
+    "what it stands on failed after it had submitted": (
+        an_attempt(phase=Phase.SUBMITTED, job=Job(JobState.FAILED, True, "503", infra=True)), None, None,
+    ),
     "agent never ran": (an_attempt(job=Job(JobState.FAILED, False, "Evicted")), Phase.INFRA_FAILED, None),
     "image cannot be pulled, for a while": (
         an_attempt(job=Job(JobState.ACTIVE, False, "ImagePullBackOff")), None, None,
     ),
     "image cannot be pulled, for too long": (
         an_attempt(job=Job(JobState.ACTIVE, False, "ImagePullBackOff"), start_by=ago(1)),
+        Phase.INFRA_FAILED, None,
+    ),
+    "image of a command cannot be pulled": (
+        an_attempt(
+            kind=run.AgentKind.COMMAND, job=Job(JobState.ACTIVE, False, "ErrImagePull"), start_by=ago(1)
+        ),
         Phase.INFRA_FAILED, None,
     ),
     "agent runs and has not called yet": (an_attempt(start_by=ago(1)), None, None),

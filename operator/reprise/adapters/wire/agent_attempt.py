@@ -23,7 +23,7 @@ class RunRef(Model):
 
 
 class Agent(Model):
-    kind: Literal["triage", "external"]
+    kind: Literal["triage", "stirrup", "command", "scripted", "external"]
     image: Annotated[str, Field(max_length=512)] = ""
 
 

@@ -23,10 +23,38 @@ class Application(Model):
     namespace: Name = "otel-demo"
 
 
+SecretName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+
+
+class SecretKey(Model):
+    name: SecretName
+    key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+
+
+class ModelEndpoint(Model):
+    endpoint: Annotated[str, Field(max_length=512, pattern=r"^https?://[^/@?#]+(/[^?#]*)?$")]
+    name: Annotated[str, Field(min_length=1, max_length=256)]
+    secret_ref: SecretKey | None = None
+
+
+class Variable(Model):
+    name: Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+    value: Annotated[str, Field(max_length=4096)]
+
+
+class SecretRef(Model):
+    name: SecretName
+
+
 class Agent(Model):
-    kind: Literal["triage", "external", "none"] = "triage"
+    kind: Literal["triage", "stirrup", "command", "scripted", "external", "none"] = "triage"
     image: Annotated[str, Field(max_length=512)] = ""
     parallelism: Annotated[int, Field(ge=1, le=20)] = 1
+    model: ModelEndpoint | None = None
+    command: Annotated[tuple[Annotated[str, Field(max_length=4096)], ...] | None, Field(max_length=64)] = None
+    env: Annotated[tuple[Variable, ...] | None, Field(max_length=64)] = None
+    secret_ref: SecretRef | None = None
+    answer_file: Annotated[str | None, Field(max_length=256, pattern=r"^/tmp/[^/].*$")] = None
 
 
 class Loop(Model):
@@ -221,12 +249,28 @@ def spec_from_wire(wire: Spec) -> runs.RunSpec:
         application=runs.Application(wire.application.name, wire.application.namespace),
         repeats=wire.repeats,
         seed=wire.seed,
-        agent=runs.Agent(runs.AgentKind(wire.agent.kind), wire.agent.image, wire.agent.parallelism),
+        agent=agent_from_wire(wire.agent),
         budgets=runs.Budgets(
             **{**wire.budgets.model_dump(), "loop": budget.Loop(**wire.budgets.loop.model_dump())}
         ),
         gates=runs.Gates(**wire.gates.model_dump()),
         snapshot_enabled=wire.snapshot.enabled,
+    )
+
+
+def agent_from_wire(wire: Agent) -> runs.Agent:
+    """What was asked for of the agent; the rules between the fields are the CRD's."""
+    model_ = wire.model
+    secret = runs.SecretKey(**model_.secret_ref.model_dump()) if model_ and model_.secret_ref else None
+    return runs.Agent(
+        kind=runs.AgentKind(wire.kind),
+        image=wire.image,
+        parallelism=wire.parallelism,
+        model=runs.Model(model_.endpoint, model_.name, secret) if model_ else None,
+        command=wire.command or (),
+        env=tuple(runs.Variable(item.name, item.value) for item in wire.env or ()),
+        secret=wire.secret_ref.name if wire.secret_ref else "",
+        answer_file=wire.answer_file or "",
     )
 
 
