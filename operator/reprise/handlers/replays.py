@@ -124,7 +124,6 @@ def _service(run: Run) -> Json:
         "kind": "Service",
         "metadata": {"name": name_of(run), "namespace": SYSTEM_NAMESPACE, "labels": _labels(run)},
         "spec": {
-            "type": "NodePort",
             "selector": _labels(run),
             "ports": [{"name": "https", "port": 443, "targetPort": _PORT}],
         },

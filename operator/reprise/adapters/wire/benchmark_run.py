@@ -106,6 +106,8 @@ class Spec(Model):
             raise ValueError(f"scenario: expected {'none' if replay else 'one'} with mode {self.mode}")
         if replay is not bool(self.snapshot.source):
             raise ValueError(f"snapshot.source: expected {'one' if replay else 'none'} with mode {self.mode}")
+        if replay and self.agent.kind == "external":
+            raise ValueError("agent.kind: expected one that runs in the cluster with mode replay")
         return self
 
 
