@@ -1,4 +1,4 @@
-"""Which parts of a BenchmarkRun go with which mode: the same as the CRD's rules, for objects stored before it."""
+"""Which parts of a BenchmarkRun go with which mode: the same as the CRD's rules, for stored objects."""
 
 from typing import Any
 
