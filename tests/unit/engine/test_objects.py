@@ -45,7 +45,7 @@ async def test_a_pod_that_is_let_in_late_goes_like_the_others() -> None:
     assert (await engine.apply(plan)).settled
 
 
-DNS = Fault("coredns-misconfigured", "Service", "cart")
+DNS = Fault("coredns-misconfigured", "Service", "valkey-cart")
 
 
 def coredns() -> list[dict[str, Any]]:
