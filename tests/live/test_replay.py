@@ -212,6 +212,8 @@ def incident(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "spec": {
             "scenario": SCENARIO,
             "agent": {"kind": "external"},
+            # Queries look back: the window has to hold all that they see.
+            "gates": {"baselineWindowSeconds": 90},
             "budgets": {"wallClockSeconds": 900, "requests": 100000},
         },
     }
@@ -313,9 +315,10 @@ def test_promql(incident: Incident, query: str) -> None:
 
 @pytest.mark.parametrize("search", SEARCHES, ids=lambda search: "-".join(search.values()))
 def test_traces(incident: Incident, search: dict[str, str]) -> None:
-    end = str(int((incident.recorded_at - 6) * 1e6))
+    # As much as one answer may hold.
+    start, end = (str(int((incident.recorded_at - before) * 1e6)) for before in (30, 6))
     live, replayed = (
-        side.ask("/jaeger/api/traces", **search, end=end, limit="500")
+        side.ask("/jaeger/api/traces", **search, start=start, end=end, limit="500")
         for side in (incident.live, incident.replay)
     )
 
