@@ -62,6 +62,9 @@ def _attempting(run: Run, seen: Observed, now: dt.datetime) -> Decision:
     work = attempting.next_work(run.spec, attempts, now)
     if work.over:
         return _attempted(run, seen, work, now)
+    if not run.guarded:
+        # What is made for it lies in another namespace, and only its own deletion takes that away.
+        return Decision(waiting(status, "WaitingForFinalizer", "nothing is made before it is there"))
     if seen.served is None:
         return Decision(status, (observed.ServeSnapshot(),))
     if not seen.served:

@@ -42,6 +42,10 @@ ROWS = {
     "attempting: no server": Row(
         replayed(Phase.ATTEMPTING), Observed(attempts=()), Phase.ATTEMPTING, (observed.ServeSnapshot,)
     ),
+    "attempting: not guarded yet": Row(
+        replayed(Phase.ATTEMPTING, guarded=False), Observed(attempts=()), Phase.ATTEMPTING, (),
+        "WaitingForFinalizer",
+    ),
     "attempting: server starts": Row(
         replayed(Phase.ATTEMPTING), Observed(attempts=(), served=False), Phase.ATTEMPTING, (), "ReplayStarts"
     ),
