@@ -13,12 +13,7 @@ from typing import Any
 import pytest
 from tests.support import snapshot_v2 as snapshots
 
-from reprise.snapshot import manifest as manifests
-
 ROOT = Path(__file__).parents[2]
-needs_schema_2 = pytest.mark.skipif(
-    manifests.SCHEMA_VERSION < 2, reason="`snapshot verify` does not know schema version 2 yet"
-)
 
 
 def started(*words: str | Path) -> subprocess.Popen[str]:
@@ -40,7 +35,6 @@ def submit(ready: Any, entity: str) -> int:
         return int(answer.status)
 
 
-@needs_schema_2
 def test_a_program_can_follow_it(tmp_path: Path) -> None:
     root = snapshots.build(tmp_path / "snapshot")
     process = started(
@@ -64,7 +58,6 @@ def test_a_program_can_follow_it(tmp_path: Path) -> None:
     assert second["submission"] is None
 
 
-@needs_schema_2
 def test_a_person_is_told_what_to_do(tmp_path: Path) -> None:
     root = snapshots.build(tmp_path / "snapshot")
     process = started(root, "--port", 0, "--no-metrics", "--out", tmp_path / "out")

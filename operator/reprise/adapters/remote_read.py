@@ -15,6 +15,7 @@ from decimal import Decimal
 import cramjam
 from google.protobuf.message import DecodeError
 
+from reprise.adapters.remote_write import STALE, STALE_BITS
 from reprise.adapters.wire import remote_read_pb2 as wire
 from reprise.domain import errors
 
@@ -25,9 +26,6 @@ HEADERS: Mapping[str, str] = {
     "Accept-Encoding": "snappy",
     "X-Prometheus-Remote-Read-Version": "0.1.0",
 }
-# value.StaleNaN of Prometheus: a NaN that no arithmetic makes.
-STALE_BITS = 0x7FF0000000000002
-STALE = "stale"
 
 
 @dataclass(frozen=True)

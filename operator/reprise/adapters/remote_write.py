@@ -18,7 +18,8 @@ HEADERS = {
     "Content-Encoding": "snappy",
     "X-Prometheus-Remote-Write-Version": "0.1.0",
 }
-# Prometheus' own bit patterns: a series that ended, and a value that is no number.
+STALE = "stale"
+# Prometheus' own bit patterns: a series that ended (no arithmetic makes it), a value that is no number.
 STALE_BITS = 0x7FF0000000000002
 NAN_BITS = 0x7FF8000000000001
 _DOUBLE = struct.Struct("<Bd")
@@ -42,7 +43,7 @@ def _field(number: int, data: bytes) -> bytes:
 
 def _sample(time_ms: int, value: str) -> bytes:
     match value:
-        case "stale":
+        case _ if value == STALE:
             encoded = _BITS.pack(0x09, STALE_BITS)
         case "NaN":
             encoded = _BITS.pack(0x09, NAN_BITS)

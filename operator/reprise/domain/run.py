@@ -5,7 +5,7 @@ import enum
 from dataclasses import dataclass, field
 
 from reprise.domain import run_status
-from reprise.domain.budget import Loop
+from reprise.domain.budget import Budget
 
 MAX_REPEATS = 100
 
@@ -81,18 +81,6 @@ class Agent:
 
 
 @dataclass(frozen=True)
-class Budgets:
-    """What one attempt may use. None: as much as it likes."""
-
-    wall_clock_seconds: int = 600
-    requests: int = 2000
-    turns: int | None = None
-    tokens: int | None = None
-    cost_usd: float | None = None
-    loop: Loop = field(default_factory=Loop)
-
-
-@dataclass(frozen=True)
 class Gates:
     """How long each gate may take before the run gives up, and how long the baseline must be quiet."""
 
@@ -115,7 +103,7 @@ class RunSpec:
     repeats: int = 1
     seed: int = 0
     agent: Agent = field(default_factory=Agent)
-    budgets: Budgets = field(default_factory=Budgets)
+    budgets: Budget = field(default_factory=lambda: Budget(wall_clock_seconds=600, requests=2000))
     gates: Gates = field(default_factory=Gates)
     snapshot_enabled: bool = True
 

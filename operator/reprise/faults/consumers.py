@@ -1,10 +1,9 @@
 """Who reads a ConfigMap or a Secret, and who calls a Service: found in the volumes and environments of pod
 templates."""
 
-import re
 from collections.abc import Iterator
 
-from reprise.domain import errors
+from reprise.domain import errors, topology
 from reprise.domain.entities import ObjectRef
 from reprise.domain.plan import RecyclePods, Step
 from reprise.faults.mechanism import Json, Observed
@@ -43,11 +42,10 @@ def callers(service: str, observed: Observed) -> list[ObjectRef]:
 
 
 def hosts(spec: Json) -> Iterator[str]:
-    """First labels of all words in the environment that may be host names: of URLs, `host:port`, lists."""
+    """What the environment may name as a host."""
     for container in (*spec["containers"], *(spec.get("initContainers") or ())):
         for entry in container.get("env") or ():
-            for word in re.split(r"[\s,;=@/:]+", entry.get("value") or ""):
-                yield word.partition(".")[0]
+            yield from topology.hosts_in(entry.get("value") or "")
 
 
 def recycled(ref: ObjectRef, observed: Observed) -> tuple[Step, ...]:

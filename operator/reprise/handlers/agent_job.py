@@ -9,6 +9,7 @@ from typing import Any
 
 from reprise.adapters.kube import Json
 from reprise.domain.attempt import Job, JobState
+from reprise.handlers import pods
 from reprise.handlers.agent_container import ACCESS, MODEL_KEY, Contents
 from reprise.handlers.runtime import AGENTS_NAMESPACE, ATTEMPT_LABEL, RUN_LABEL
 
@@ -88,7 +89,7 @@ def job(parts: Parts) -> Json:
         "imagePullPolicy": parts.pull_policy,
         "env": [{"name": key, "value": value} for key, value in env.items()],
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": dict(contents.limits)},
-        "securityContext": _confined(),
+        "securityContext": pods.confined(),
         "volumeMounts": contents.mounts,
     }
     if contents.command:
@@ -102,13 +103,7 @@ def job(parts: Parts) -> Json:
         "dnsPolicy": "None",
         "dnsConfig": {"nameservers": ["127.0.0.1"]},
         "hostAliases": [{"ip": parts.gateway_ip, "hostnames": [GATEWAY_HOST]}, *parts.aliases],
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pods.of_user(_USER),
         "containers": [container],
         "volumes": _volumes(parts),
     }
@@ -118,7 +113,7 @@ def job(parts: Parts) -> Json:
                 **contents.installer,
                 "imagePullPolicy": parts.pull_policy,
                 "resources": {"limits": {"cpu": "1", "memory": "128Mi"}},
-                "securityContext": _confined(),
+                "securityContext": pods.confined(),
             }
         ]
     return {
@@ -134,14 +129,6 @@ def job(parts: Parts) -> Json:
             "activeDeadlineSeconds": parts.deadline_seconds,
             "template": {"metadata": {"labels": _labels(parts)}, "spec": pod},
         },
-    }
-
-
-def _confined() -> Json:
-    return {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
     }
 
 

@@ -132,7 +132,6 @@ class _Door:
 
 async def _door(runtime: Runtime, run: Run) -> _Door:
     """The gateway, or the server of the snapshot that is replayed. Raises NotFound."""
-    external = (await _data(runtime, _ENDPOINTS, "gatewayExternal"))["gatewayExternal"]
     replayed = run.spec.mode is Mode.REPLAY
     ref = replays.service_ref(run) if replayed else _GATEWAY
     service = await runtime.kube.get(ref)
@@ -142,6 +141,7 @@ async def _door(runtime: Runtime, run: Run) -> _Door:
         # Nobody comes in from outside: the CRD sees to that.
         external, injector = agent_job.GATEWAY_URL, await replays.injector(runtime, run)
     else:
+        external = (await _data(runtime, _ENDPOINTS, "gatewayExternal"))["gatewayExternal"]
         injector = (await runtime.scenario(run)).injector
     return _Door(external, service["spec"]["clusterIP"], injector)
 

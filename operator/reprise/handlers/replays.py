@@ -9,6 +9,7 @@ import asyncio
 import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from reprise.adapters.kube import Json
 from reprise.domain import errors, observed, run_status
@@ -16,6 +17,7 @@ from reprise.domain import truth as truths
 from reprise.domain.entities import ObjectRef
 from reprise.domain.run import Run
 from reprise.domain.scenario import Injector
+from reprise.handlers import pods
 from reprise.handlers.runtime import RUN_LABEL, SYSTEM_NAMESPACE, Runtime
 from reprise.snapshot import manifest, private, verify
 
@@ -53,8 +55,7 @@ async def load(runtime: Runtime, run: Run) -> observed.Replay:
         raise errors.Corrupt(
             f"{folder.name}: expected a whole snapshot, found: {'; '.join(report.problems[:5])}"
         )
-    found = manifest.from_bytes((folder / manifest.FILE_NAME).read_bytes())
-    kept = await asyncio.to_thread(private.read, private.folder(folder), found.id)
+    found, kept = await asyncio.to_thread(_parts, folder)
     await runtime.store.save_truth(run.ref.uid, truths.from_json({"rootCauses": kept["truth"]}))
     return observed.Replay(
         run_status.Snapshot(str(folder), report.digest, report.files), _timeline(found.timeline)
@@ -63,9 +64,7 @@ async def load(runtime: Runtime, run: Run) -> observed.Replay:
 
 async def injector(runtime: Runtime, run: Run) -> Injector:
     """Whether objects of the fault injector were hidden when the snapshot was taken."""
-    folder = _folder(runtime, run)
-    found = manifest.from_bytes((folder / manifest.FILE_NAME).read_bytes())
-    kept = await asyncio.to_thread(private.read, private.folder(folder), found.id)
+    _, kept = await asyncio.to_thread(_parts, _folder(runtime, run))
     return Injector(kept["scenario"].get("injector", Injector.HIDDEN))
 
 
@@ -77,6 +76,12 @@ def _folder(runtime: Runtime, run: Run) -> Path:
             "the status of the run that recorded it has its path"
         )
     return folder
+
+
+def _parts(folder: Path) -> tuple[manifest.Manifest, Mapping[str, Any]]:
+    """The manifest, and the operator's part of the snapshot."""
+    found = manifest.from_bytes((folder / manifest.FILE_NAME).read_bytes())
+    return found, private.read(private.folder(folder), found.id)
 
 
 def _timeline(times: Mapping[str, str]) -> run_status.Timeline:
@@ -151,11 +156,7 @@ def _deployment(runtime: Runtime, run: Run, operator: Json) -> Json:
             "timeoutSeconds": 3,
         },
         "resources": {"requests": {"cpu": "50m", "memory": "160Mi"}, "limits": {"memory": "1Gi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": pods.confined(),
         "volumeMounts": [
             # The public folder alone: the one beside it has the answer.
             {"name": _DATA, "mountPath": _SNAPSHOT, "subPath": run.spec.source, "readOnly": True},
@@ -167,13 +168,7 @@ def _deployment(runtime: Runtime, run: Run, operator: Json) -> Json:
     pod: Json = {
         "serviceAccountName": APP,
         "terminationGracePeriodSeconds": 5,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pods.of_user(_USER),
         "containers": [container],
         "volumes": [
             data,

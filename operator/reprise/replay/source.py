@@ -2,14 +2,12 @@
 
 import datetime as dt
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from reprise.domain import access, errors, redaction
-
-SCHEMA_VERSION = 2
+from reprise.snapshot import manifest
 
 
 @dataclass(frozen=True)
@@ -36,32 +34,24 @@ class Source:
 
 
 def read(root: Path) -> Source:
-    """Read the manifest. Raises NotFound without one, Corrupt when it is not of version 2."""
-    path = root / "manifest.json"
+    """Read the manifest. Raises NotFound without one, Corrupt when it is not of this version."""
     try:
-        data = path.read_bytes()
+        data = (root / manifest.FILE_NAME).read_bytes()
     except FileNotFoundError as exc:
-        raise errors.NotFound(f"expected a snapshot folder, found no manifest.json in {root}") from exc
-    try:
-        document = json.loads(data)
-        version = document["schemaVersion"]
-        if version != SCHEMA_VERSION:
-            raise errors.Corrupt(
-                f"manifest.json: expected schemaVersion {SCHEMA_VERSION}, found {version!r}; "
-                "older snapshots have no objects to serve: record the incident again"
-            )
-        times = {name: redaction.parse_time(text) for name, text in document["timeline"].items()}
-        known = {name: time for name, time in times.items() if time is not None}
-        missing = [name for name in ("baselineAt", "recordedAt") if name not in known]
-        if missing:
-            raise errors.Corrupt(f"manifest.json: timeline: expected RFC 3339 times of {', '.join(missing)}")
-        return Source(
-            root=root,
-            id=str(document["id"]),
-            namespace=str(document["namespace"]),
-            digest=hashlib.sha256(data).hexdigest(),
-            timeline=known,
-            injector_visible=any((root / "objects").glob(f"{access.INJECTOR_GROUP}~*")),
+        raise errors.NotFound(f"expected a snapshot folder, found no {manifest.FILE_NAME} in {root}") from exc
+    found = manifest.from_bytes(data)
+    times = {name: redaction.parse_time(text) for name, text in found.timeline.items()}
+    known = {name: time for name, time in times.items() if time is not None}
+    missing = [name for name in ("baselineAt", "recordedAt") if name not in known]
+    if missing:
+        raise errors.Corrupt(
+            f"{manifest.FILE_NAME}: timeline: expected RFC 3339 times of {', '.join(missing)}"
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise errors.Corrupt(f"manifest.json: expected the manifest of a snapshot, found {exc!r}") from exc
+    return Source(
+        root=root,
+        id=found.id,
+        namespace=found.namespace,
+        digest=hashlib.sha256(data).hexdigest(),
+        timeline=known,
+        injector_visible=any((root / "objects").glob(f"{access.INJECTOR_GROUP}~*")),
+    )

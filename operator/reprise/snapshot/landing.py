@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from reprise.domain import errors
-from reprise.snapshot import reader
+from reprise.snapshot import manifest, reader
 
-PARTIAL = ".partial"
+PARTIAL = manifest.PARTIAL
 _CHUNK_BYTES = 1 << 20
 
 
@@ -87,10 +87,7 @@ def landing(final: Path, limit_bytes: int) -> Iterator[Landing]:
         yield found
         found.check()
         with _writing(final):
-            for folder, _, _ in os.walk(partial):
-                sync(Path(folder))
-            partial.rename(final)
-            sync(final.parent)
+            publish(partial, final)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -103,6 +100,14 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as exc:
         raise errors.Refused(f"{path}: expected a place to write to, found: {exc}; see its volume") from exc
+
+
+def publish(partial: Path, final: Path) -> None:
+    """Everything is on disk before the name appears. Raises OSError."""
+    for folder, _, _ in os.walk(partial):
+        sync(Path(folder))
+    partial.rename(final)
+    sync(final.parent)
 
 
 def sync(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,10 @@ from reprise.domain import errors
 
 SCHEMA_VERSION = 2
 FILE_NAME = "manifest.json"
+# Of a folder that is being written; what is left under it was cut off.
+PARTIAL = ".partial"
+# What a part of a path inside a snapshot is made of.
+SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
 # In the order in which they happen. The last two are set when the file is written and later.
 TIMELINE = ("baselineAt", "injectedAt", "symptomAt", "recordedAt")
 

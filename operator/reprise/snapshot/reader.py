@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from reprise.domain import errors
+from reprise.snapshot import manifest as manifests
+from reprise.snapshot import private
 
 Json = dict[str, Any]
-SCHEMA_VERSION = 2
-MANIFEST = "manifest.json"
+SCHEMA_VERSION = manifests.SCHEMA_VERSION
+MANIFEST = manifests.FILE_NAME
 # The operator's part lies beside the snapshot under this ending.
-PRIVATE = ".private"
+PRIVATE = private.ENDING
 PATH_BYTES, SEGMENT_BYTES = 1024, 255
 # One of 100,000 files has 20 MB.
 MANIFEST_BYTES = 64 << 20
-_SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CHUNK_BYTES = 1 << 20
 
@@ -95,7 +96,7 @@ def path_problem(path: str) -> str:
         return "expected a path relative to the snapshot"
     if len(path.encode()) > PATH_BYTES or any(len(part) > SEGMENT_BYTES for part in segments):
         return f"expected at most {PATH_BYTES} bytes and {SEGMENT_BYTES} a segment"
-    if any(part in ("", ".", "..") or not _SEGMENT.fullmatch(part) for part in segments):
+    if any(part in ("", ".", "..") or not manifests.SEGMENT.fullmatch(part) for part in segments):
         return "expected segments of A-Z a-z 0-9 . _ ~ - only, none of them '..'"
     return ""
 

@@ -20,6 +20,7 @@ from reprise.snapshot import (
     alerts,
     calls,
     cluster,
+    landing,
     manifest,
     metrics,
     private,
@@ -284,20 +285,5 @@ def _finish(
         private.write(secret_partial, made.id, document)
         # One may be there, of a process that died before it published the public part.
         _discard([private.folder(final)])
-        _publish(secret_partial, private.folder(final))
-    _publish(partial, final)
-
-
-def _publish(partial: Path, final: Path) -> None:
-    for folder, _, _ in os.walk(partial):
-        _sync(Path(folder))
-    partial.rename(final)
-    _sync(final.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        landing.publish(secret_partial, private.folder(final))
+    landing.publish(partial, final)

@@ -3,7 +3,6 @@
 import datetime as dt
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +23,7 @@ REQUIRED = (
     "topology.json",
 )
 _CHUNK_BYTES = 1 << 20
-_SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
-PARTIAL = ".partial"
+PARTIAL = manifests.PARTIAL
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ def _files(root: Path, manifest: manifests.Manifest) -> Iterator[str]:
 
 
 def _inside(name: str) -> bool:
-    return all(_SEGMENT.fullmatch(part) and part not in (".", "..") for part in name.split("/"))
+    return all(manifests.SEGMENT.fullmatch(part) and part not in (".", "..") for part in name.split("/"))
 
 
 def _one(path: Path, entry: manifests.FileEntry) -> Iterator[str]:

@@ -146,7 +146,7 @@ def from_object(obj: Mapping[str, Any], job: attempts.Job) -> attempts.Attempt:
     )
 
 
-def budgets_to_wire(budgets: runs.Budgets) -> dict[str, Any]:
+def budgets_to_wire(budgets: budget.Budget) -> dict[str, Any]:
     """`spec.budgets` of an attempt of a run, as JSON values."""
     return model.to_wire(Budgets.model_validate({**vars(budgets), "loop": vars(budgets.loop)}))
 

@@ -252,7 +252,7 @@ def spec_from_wire(wire: Spec) -> runs.RunSpec:
         repeats=wire.repeats,
         seed=wire.seed,
         agent=agent_from_wire(wire.agent),
-        budgets=runs.Budgets(
+        budgets=budget.Budget(
             **{**wire.budgets.model_dump(), "loop": budget.Loop(**wire.budgets.loop.model_dump())}
         ),
         gates=runs.Gates(**wire.gates.model_dump()),
