@@ -1,6 +1,5 @@
 """What there is to say about a run, gathered from the cluster and from the shared volume."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from reprise.cli import timeline
 from reprise.cluster import paths
 from reprise.domain import errors, scoring, trail, truth
 from reprise.domain.entities import EntityId
+from reprise.snapshot import reader
 
 _MOST_LOOKS = 12
 
@@ -99,12 +99,11 @@ def _looks(path: Path) -> Looks | None:
 
 def _alerts(folder: Path, status: Mapping[str, Any]) -> list[str]:
     """The alerts that fired in the snapshot's window; without a snapshot the evidence that was stored."""
-    found: list[Mapping[str, Any]] = []
     try:
+        recorded = reader.open_snapshot(folder)
         # What began to fire with the last evaluation is in the list of that moment, not yet in the history.
-        for path in sorted((folder / "alerts").iterdir()):
-            found += json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = [*recorded.alerts(), *recorded.alert_history()]
+    except (OSError, errors.RepriseError):
         return [f"{item['symptom']}: {item['evidence']}" for item in status.get("evidence") or ()]
     return sorted({_alert_name(item) for item in found if _fired(item)})
 

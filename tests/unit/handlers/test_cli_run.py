@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.unit.handlers.world import World, live, operator
+from tests.fakes import snapshot_v2
+from tests.unit.handlers.world import UID, World, live, operator
 
 from reprise.cli import report, run, timeline
 from reprise.cluster import paths
@@ -52,6 +53,15 @@ async def test_a_report_of_a_run_without_anything() -> None:
     text = report.to_text(await report.gather(world, world.run_object()))
     assert "not known" in text
     assert "Drift  not checked" in text
+
+
+async def test_the_report_knows_the_alerts_of_a_snapshot_as_it_is_recorded() -> None:
+    """Beside the alerts lie the rules that they are made by."""
+    world = await finished()
+    snapshot_v2.make(paths.data_dir() / "snapshots" / UID, faulty=True)
+    found = await report.gather(world, world.run_object())
+    assert found.alerts == ["HighRequestErrorRate cart"]
+    assert (paths.data_dir() / "snapshots" / UID / "alerts" / "rules.json").is_file()
 
 
 async def test_the_timeline_says_each_phase_once_and_waits_quietly() -> None:
