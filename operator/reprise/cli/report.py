@@ -152,9 +152,11 @@ def to_json(report: Report) -> Json:
 def to_text(report: Report) -> str:
     """The report for people."""
     meta, spec, status = report.run["metadata"], report.run["spec"], report.run.get("status") or {}
+    # A replay names a snapshot, which says what the incident was.
+    incident = spec.get("scenario") or f"replay of {spec['snapshot']['source']}"
     lines = [
         "",
-        f"Run {meta['namespace']}/{meta['name']}: {spec['scenario']}, {status.get('phase', 'Pending')}",
+        f"Run {meta['namespace']}/{meta['name']}: {incident}, {status.get('phase', 'Pending')}",
     ]
     if status.get("reason"):
         lines.append(f"  {status['reason']}: {status.get('message', '')}")

@@ -94,7 +94,7 @@ def ahead(run: Run, runs: Iterable[Json], cluster_wide: Container[str] = ()) -> 
         for item in runs
         if item["metadata"]["uid"] != run.ref.uid
         and not phase_of(item).terminal
-        and not _is_replay(item)
+        and not is_replay(item)
         and in_the_way(item)
     ]
     own = (model.format_time(run.created_at).replace(".000Z", "Z"), run.ref.uid)
@@ -106,7 +106,7 @@ def ahead(run: Run, runs: Iterable[Json], cluster_wide: Container[str] = ()) -> 
     return ""
 
 
-def _is_replay(item: Json) -> bool:
+def is_replay(item: Json) -> bool:
     """A replay uses no application."""
     return bool((item.get("spec") or {}).get("mode") == Mode.REPLAY)
 

@@ -76,7 +76,8 @@ async def _pending(runtime: Runtime, run: Run) -> Observed:
 
 async def _cluster_wide(runtime: Runtime, runs: list[Json]) -> frozenset[str]:
     """Which of the runs' scenarios are felt in the whole cluster, by name."""
-    names = {lease.scenario_of(item) for item in runs if not lease.phase_of(item).terminal}
+    active = [item for item in runs if not lease.phase_of(item).terminal and not lease.is_replay(item)]
+    names = {lease.scenario_of(item) for item in active}
     wide = set()
     for name in names:
         try:

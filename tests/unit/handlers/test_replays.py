@@ -8,6 +8,7 @@ import pytest
 from tests.support import snapshot_v2
 from tests.unit.handlers.world import UID, World, live, operator
 
+from reprise.cli import report
 from reprise.domain.run_status import Phase
 from reprise.handlers.runtime import Runtime
 from reprise.snapshot import private
@@ -80,6 +81,15 @@ async def test_from_a_folder_to_a_score(data: Path) -> None:
     assert [item for item in world.of_kind("Service") if item["metadata"]["name"] == SERVER] == []
     assert world.of_kind("Lease") == [], "a replay holds no application"
     assert not world.broken()
+
+
+async def test_the_report_of_a_replay_names_its_snapshot(data: Path) -> None:
+    world = world_of()
+    await live(world, over(world, data), looks=3)
+    serves(world)
+    await live(world, over(world, data))
+    text = report.to_text(await report.gather(world, world.run_object()))
+    assert "default/first: replay of incident, Completed" in text
 
 
 async def test_attempts_are_not_the_clusters_gateways(data: Path) -> None:
