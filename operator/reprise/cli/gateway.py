@@ -121,12 +121,13 @@ async def run(
             registry = Registry(kube, audit_directory, selector=selector, objects=recorded.objects)
             served = recorded.server(registry)
         ready = asyncio.Event()
+        opened: list[int] = []
         async with asyncio.TaskGroup() as group:
             group.create_task(registry.run())
-            group.create_task(server.serve(served.application(), host, port, tls, ready))
+            group.create_task(server.serve(served.application(), host, port, tls, ready, opened.append))
             await ready.wait()
             await registry.wait_ready()
-            log.info("serving on %s:%d", host, port)
+            log.info("serving on %s:%d", host, opened[0])
             on_ready(registry)
 
 

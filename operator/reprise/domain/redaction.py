@@ -68,14 +68,15 @@ def mentions(view: View, text: str) -> bool:
 
 
 def parse_time(text: object) -> datetime | None:
-    """An RFC 3339 time, aware; None for anything else."""
+    """An RFC 3339 time, aware; None for anything else, the calendar's first and last year included: they
+    stand for no time at all, and some of their moments do not exist in another zone."""
     if not isinstance(text, str):
         return None
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found if found.tzinfo else None
+    return found if found.tzinfo and 1 < found.year < 9999 else None
 
 
 def event_time(event: Mapping[str, Any]) -> datetime | None:
@@ -150,7 +151,7 @@ def encode(view: View, obj: Mapping[str, Any]) -> bytes:
     text = json.dumps(light, separators=(",", ":"), ensure_ascii=False)
     if mentions(view, text):
         text = json.dumps(_walk(view, light).value or {}, separators=(",", ":"), ensure_ascii=False)
-    return text.encode()
+    return text.encode(errors="replace")
 
 
 def keep_lines(view: View, lines: Iterable[bytes]) -> list[bytes]:

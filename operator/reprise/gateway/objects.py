@@ -1,5 +1,6 @@
 """Get, list and watch of allowed resources, and logs of pods."""
 
+import asyncio
 import json
 from collections.abc import Hashable, Mapping
 from datetime import datetime, timedelta
@@ -7,7 +8,8 @@ from typing import Any
 
 from aiohttp import web
 
-from reprise.adapters.streams import MAX_BODY_BYTES, batches, lines
+from reprise.adapters.kube import Response
+from reprise.adapters.streams import MAX_BODY_BYTES, lines, whole_lines
 from reprise.domain import errors, redaction, rows
 from reprise.domain.access import ApiPath
 from reprise.gateway import negotiate, reply, shape
@@ -15,17 +17,22 @@ from reprise.gateway.kept import Kept
 from reprise.gateway.pages import Sealer
 from reprise.gateway.session import Clock, Session, rfc3339, utc_now
 from reprise.gateway.stream import Stream
-from reprise.gateway.upstream import Source
+from reprise.gateway.upstream import MAX_READS, Source
 from reprise.gateway.watch import Watch
 
 FORMS = frozenset({"table", "partial"})
 CONTINUED = web.ResponseKey("continued", bool)
 MAX_LOG_BYTES = 16 * 1024 * 1024
 MAX_WATCH_SECONDS = 1800
+# More than the lists of a namespace have.
+LARGE_BYTES = 1024 * 1024
+# Of the API server's, for one of ours.
+MAX_PAGES = 16
 _SELECTORS = ("labelSelector", "fieldSelector")
 _LIST_QUERY = (*_SELECTORS, "resourceVersion", "resourceVersionMatch")
 _WATCH_QUERY = (*_LIST_QUERY, "allowWatchBookmarks", "sendInitialEvents")
-_LOG_QUERY = ("container", "follow", "previous", "tailLines", "timestamps", "limitBytes")
+# NB: not limitBytes: where the API server cuts a line short, its hidden word may go and the rest be shown.
+_LOG_QUERY = ("container", "follow", "previous", "tailLines", "timestamps")
 
 
 class Objects:
@@ -40,6 +47,8 @@ class Objects:
         self._sealer = sealer
         self._clock = clock
         self._kept = Kept()
+        self._pages = asyncio.Semaphore(MAX_READS)
+        self._large = asyncio.Lock()
 
     async def serve(self, request: web.Request, session: Session, path: ApiPath) -> web.StreamResponse:
         """Answer a request that the allow-list and the namespace rule have let through."""
@@ -95,7 +104,8 @@ class Objects:
     # -- list -----------------------------------------------------------------------------------
 
     async def _list(self, request: web.Request, session: Session, path: ApiPath, form: str) -> web.Response:
-        """One page. Hidden objects leave no gap: the page is filled from what follows."""
+        """One page. Hidden objects leave no gap: the page is filled from what follows; up to a point, so
+        that one request cannot make thousands. A page with a continue token may be short, says the API."""
         limit = _number(request.query.get("limit"))
         selectors = [request.query.get(name, "") for name in _SELECTORS]
         scope = (session.attempt.uid, path.url(), selectors)
@@ -109,17 +119,20 @@ class Objects:
             query = [(key, value) for key, value in query if not key.startswith("resourceVersion")]
         items: list[bytes] = []
         size = 0
-        while True:
+        for _ in range(MAX_PAGES):
             page = list(query)
             if limit:
                 page.append(("limit", str(limit - len(items))))
             if token:
                 page.append(("continue", token))
-            answer = await self._kube.read(path.url(), _asked(request, page, path, form), _accept(form))
-            if answer.status != 200:
-                return _failure(session, answer.status, answer.body)
-            document = answer.json()
-            found = self._encoded(session, path, document, form, _include(request))
+            # What was read and is not yet made smaller is the most that a request holds: few at a time, and
+            # fewer of one attempt.
+            async with session.pages, self._pages:
+                answer = await self._kube.read(path.url(), _asked(request, page, path, form), _accept(form))
+                if answer.status != 200:
+                    return _failure(session, answer.status, answer.body)
+                found, document = await self._page(session, path, answer, form, _include(request))
+                del answer
             items += found
             size += sum(map(len, found))
             token = (document.get("metadata") or {}).get("continue", "")
@@ -141,7 +154,24 @@ class Objects:
             response[CONTINUED] = True
         return response
 
+    async def _page(
+        self, session: Session, path: ApiPath, answer: Response, form: str, include: str
+    ) -> tuple[list[bytes], Mapping[str, Any]]:
+        """The encoded items of a page, and the page without them. Large ones are worked on beside everybody
+        else's requests and one at a time: decoded they take ten times the room."""
+        if len(answer.body) <= LARGE_BYTES:
+            return self._encoded(session, path, answer, form, include)
+        async with self._large:
+            return await asyncio.to_thread(self._encoded, session, path, answer, form, include)
+
     def _encoded(
+        self, session: Session, path: ApiPath, answer: Response, form: str, include: str
+    ) -> tuple[list[bytes], Mapping[str, Any]]:
+        document = answer.json()
+        items = self._items(session, path, document, form, include)
+        return items, {name: value for name, value in document.items() if name not in ("items", "rows")}
+
+    def _items(
         self, session: Session, path: ApiPath, document: Mapping[str, Any], form: str, include: str
     ) -> list[bytes]:
         if form == "table":
@@ -188,16 +218,18 @@ class Objects:
         query.append(("sinceTime", _since(request, session.view.window_start, self._clock())))
         follow = request.query.get("follow") in ("true", "1")
         seconds = MAX_WATCH_SECONDS if follow else 30.0
+        limit = _number(request.query.get("limitBytes"))
         response = await self._kube.open(path.url(), query, "*/*", timeout_seconds=seconds)
         async with response:
             if response.status != 200:
                 return _failure(session, response.status, await response.read())
             stream = Stream(request, session, "text/plain")
             await stream.open()
-            async for batch in batches(response):
-                if kept := redaction.keep_lines(session.view, batch):
-                    await stream.write(b"".join(kept))
-                if stream.size > MAX_LOG_BYTES and not follow:
+            async for batch in whole_lines(response):
+                shown = b"".join(redaction.keep_lines(session.view, batch))
+                if shown := shown[: limit - stream.size] if limit else shown:
+                    await stream.write(shown)
+                if (limit and stream.size >= limit) or (stream.size > MAX_LOG_BYTES and not follow):
                     break
         return await stream.close()
 
@@ -211,8 +243,8 @@ def _check_query(request: web.Request, session: Session, oldest: int) -> web.Res
     for name in _SELECTORS:
         if redaction.mentions(session.view, request.query.get(name, "")):
             return reply.refuse(403, f"{name}: selects by something that is not readable here")
-    version = request.query.get("resourceVersion", "")
-    if version.isdecimal() and 0 < int(version) < oldest:
+    version = _number(request.query.get("resourceVersion"))
+    if 0 < version < oldest:
         return reply.refuse(410, f"too old resource version: {version} ({oldest})", reason="Expired")
     return None
 
@@ -220,7 +252,7 @@ def _check_query(request: web.Request, session: Session, oldest: int) -> web.Res
 def _since(request: web.Request, start: datetime, now: datetime) -> str:
     asked = redaction.parse_time(request.query.get("sinceTime"))
     if seconds := _number(request.query.get("sinceSeconds")):
-        asked = now - timedelta(seconds=seconds)
+        asked = now - timedelta(seconds=min(seconds, (now - start).total_seconds()))
     return rfc3339(max(asked, start) if asked else start)
 
 
@@ -229,7 +261,9 @@ def _passed(request: web.Request, names: tuple[str, ...]) -> list[tuple[str, str
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() else 0
+    """0 for what is none, and for what no system behind takes either (more than 18 digits)."""
+    digits = (text or "").lstrip("0")
+    return int(digits) if digits.isdecimal() and len(digits) <= 18 else 0
 
 
 def _include(request: web.Request) -> str:
