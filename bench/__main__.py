@@ -7,7 +7,7 @@ import sys
 
 from reprise.cluster import paths
 
-PARTS = ("memory", "gateway", "runs", "snapshots")
+PARTS = ("memory", "gateway", "runs", "snapshots", "quiet")
 
 
 def main() -> None:
