@@ -232,7 +232,11 @@ def _of_an_agent() -> Iterator[Json]:
     yield {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": "attempt-x", "namespace": "reprise-agents", **job["spec"]["template"]["metadata"]},
+        "metadata": {
+            "name": "attempt-x",
+            "namespace": "reprise-agents",
+            **job["spec"]["template"]["metadata"],
+        },
         "spec": job["spec"]["template"]["spec"],
     }
     yield agent_network.policy("model", RUN_UID, ATTEMPT_UID, [])

@@ -1,4 +1,4 @@
-"""Every scenario of the catalogue: what passes the gateway's rules while its fault is in names nothing of ours.
+"""Every scenario of the catalogue: what passes the gateway's rules with its fault in names nothing of ours.
 
 No cluster. The live hunt (tests/live/test_leak.py, and the one in every proof) reads what a cluster adds.
 """

@@ -32,7 +32,8 @@ class Question:
 
     def __str__(self) -> str:
         query = f"?{urlencode(self.query)}" if self.query else ""
-        return f"{self.method} {self.path}{query} [{self.accept[:60]}]"
+        body = f" {self.body[:200]}" if self.body else ""
+        return f"{self.method} {self.path}{query} [{self.accept[:60]}]{body}"
 
 
 @dataclass(frozen=True)
