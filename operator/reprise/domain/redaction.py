@@ -112,8 +112,11 @@ def hides(view: View, group: str, resource: str, obj: Mapping[str, Any]) -> bool
 def is_judged_whole(group: str, resource: str) -> bool:
     """Whether `hides` looks at the whole object. For others its name and namespace are enough, so that a
     Table need not carry the objects."""
-    return is_event(group, resource) or (
-        resource in access.CLUSTER_SCOPED and resource not in ("nodes", "namespaces")
+    return (
+        is_event(group, resource)
+        # What is left of a binding without its role and its subjects tells that somebody is hidden.
+        or resource == "rolebindings"
+        or (resource in access.CLUSTER_SCOPED and resource not in ("nodes", "namespaces"))
     )
 
 

@@ -53,6 +53,14 @@ WHOLE = [
         True,
     ),
     (
+        "binding in the application to an account of ours",
+        HIDDEN,
+        "rbac.authorization.k8s.io",
+        "rolebindings",
+        named("operator", "otel-demo", subjects=[{"kind": "ServiceAccount", "namespace": "reprise-system"}]),
+        True,
+    ),
+    (
         "binding of the cluster",
         HIDDEN,
         "rbac.authorization.k8s.io",

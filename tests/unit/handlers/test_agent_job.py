@@ -71,9 +71,9 @@ def resolving(world: World, *addresses: str) -> Runtime:
     return runtime
 
 
-async def started(agent: dict[str, Any], *addresses: str) -> World:
+async def started(agent: dict[str, Any], *addresses: str, objects: tuple[Json, ...] = ()) -> World:
     """A run whose agents have been started and have not come yet."""
-    world = a_world()
+    world = a_world(*objects)
     world.apply_run(agent=agent)
     await live(world, resolving(world, *(addresses or ("192.0.2.7",))), looks=25)
     assert world.run().status.phase is Phase.ATTEMPTING
