@@ -28,24 +28,23 @@ from reprise.agents.standin.server import StandIn
 ROOT = Path(__file__).parents[2]
 REPRISE = [sys.executable, "-c", "from reprise.cli.main import main; main()"]
 # Made by `make inspect-venv`; it cannot share an environment with the product.
-INSPECT_PYTHON = Path(
-    os.environ.get("REPRISE_INSPECT_PYTHON") or ROOT / ".venv-inspect" / "bin" / "python"
-)
-# With curl and jq, as an agent of a few lines in a shell: $GATEWAY_URL, $TOKEN_FILE and $CA_FILE are set.
+INSPECT_PYTHON = Path(os.environ.get("REPRISE_INSPECT_PYTHON") or ROOT / ".venv-inspect" / "bin" / "python")
+# An agent of a few lines, with curl and jq.
 SCRIPT = """
 set -eu
 ask() { curl -sS --fail-with-body --cacert "$CA_FILE" -H "Authorization: Bearer $(cat "$TOKEN_FILE")" "$@"; }
 namespace=$(ask "$GATEWAY_URL/attempt" | jq -r .namespace)
 ask -H "X-Turn: 1" "$GATEWAY_URL/apis/networking.k8s.io/v1/namespaces/$namespace/networkpolicies" |
-  jq '{entities: [.items[] | {name: "\\(.metadata.namespace)/NetworkPolicy/\\(.metadata.name)"}]}' > answer.json
+  jq '{entities: [.items[] | {name: "\\(.metadata.namespace)/NetworkPolicy/\\(.metadata.name)"}]}' \
+    > answer.json
 """
 HAND_IN = 'ask -H "X-Turn: 2" -H "Content-Type: application/json" -d @answer.json "$GATEWAY_URL/submit"\n'
 
 
 @dataclass(frozen=True)
 class Door:
-    """What `reprise attach` or `reprise replay` gives. `snapshot` is the incident's, with its private part beside it;
-    `folder` is the agent's own."""
+    """What `reprise attach` or `reprise replay` gives. `snapshot` is the incident's, with its private part
+    beside it; `folder` is the agent's own."""
 
     kubeconfig: Path
     snapshot: Path
@@ -86,7 +85,7 @@ class Door:
         }
 
     def run(self, *words: str, stdin: str | None = None, cwd: Path | None = None, **environ: str) -> str:
-        """Run a program as the agent, in its own folder unless told otherwise; returns its standard output."""
+        """Run a program as the agent, in its folder unless told otherwise; returns its standard output."""
         done = subprocess.run(
             words,
             input=stdin,
@@ -103,7 +102,7 @@ class Door:
 
 @contextmanager
 def replayed(snapshot: Path, folder: Path) -> Iterator[tuple[Door, list[dict[str, Any]]]]:
-    """`reprise replay` with one attempt. The list is filled when it has ended: what it says of its attempts."""
+    """`reprise replay` with one attempt. The list is filled in the end: what it says of its attempts."""
     process = subprocess.Popen(
         [*REPRISE, "replay", str(snapshot), "--port", "0", "--out", str(folder / "out"), "-o", "json"],
         env={**os.environ, "PYTHONPATH": str(ROOT / "operator")},
@@ -195,7 +194,7 @@ async def _only(call: Callable[..., Any]) -> str:
 
 
 def inspect(door: Door) -> None:
-    """`inspect eval` with the example's task, and a model with a script behind an OpenAI-compatible endpoint."""
+    """`inspect eval` with the example's task and a model with a script behind an OpenAI-compatible API."""
     look = {"api_version": "networking.k8s.io/v1", "plural": "networkpolicies", "namespace": door.namespace}
     private = door.snapshot.with_name(door.snapshot.name + ".private")
     wanted = json.loads((private / "private.json").read_text())["truth"][0]["entity"]

@@ -1,4 +1,4 @@
-"""A model's endpoint in the cluster: the stand-in of the product as a pod behind a Service, in a namespace of its own."""
+"""A model's endpoint in the cluster: the product's stand-in behind a Service, in a namespace of its own."""
 
 import json
 import secrets
@@ -10,21 +10,28 @@ from typing import Any
 from tests.live.conftest import Kubectl
 
 MODEL = "some-model"
+SECRET_KEY = "api-key"
 _PORT = 8000
 _LABELS = {"app": "model"}
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Makes endpoints; each plays its script from the beginning, once."""
+    """Makes endpoints; each plays its script from the beginning, once. `secret`, in the namespace `default`,
+    holds the key."""
 
     kubectl: Kubectl
     namespace: str
     image: str
     key: str = field(default_factory=lambda: f"sk-{secrets.token_hex(8)}")
 
+    @property
+    def secret(self) -> str:
+        """Its name is that of the namespace."""
+        return self.namespace
+
     def start(self, name: str, answers: Sequence[Mapping[str, Any]], **script: Any) -> str:
-        """Serve these answers (see reprise/agents/standin/script.py); returns the base URL once they are served."""
+        """Serve these answers (see reprise/agents/standin/script.py); returns the base URL then."""
         text = json.dumps({"answers": list(answers), "key": self.key, "model": MODEL, **script})
         manifests = {"apiVersion": "v1", "kind": "List", "items": self._manifests(name, text)}
         self.kubectl("create", "-f", "-", stdin=json.dumps(manifests))
@@ -71,14 +78,18 @@ class Endpoints:
 
 @contextmanager
 def endpoints(kubectl: Kubectl) -> Iterator[Endpoints]:
-    """A namespace for endpoints, removed at the end. The image is that of the agents, which has the stand-in."""
+    """A namespace for endpoints, removed at the end. The agents' image has the stand-in."""
     namespace = f"models-{secrets.token_hex(3)}"
-    container = json.loads(
-        kubectl("get", "deployment", "operator", "-n", "reprise-system", "-o", "json")
-    )["spec"]["template"]["spec"]["containers"][0]
+    container = json.loads(kubectl("get", "deployment", "operator", "-n", "reprise-system", "-o", "json"))[
+        "spec"
+    ]["template"]["spec"]["containers"][0]
     image = next(item["value"] for item in container["env"] if item["name"] == "REPRISE_AGENT_IMAGE")
     kubectl("create", "namespace", namespace)
+    made = Endpoints(kubectl, namespace, image)
+    secret = ("secret", made.secret, "-n", "default")
     try:
-        yield Endpoints(kubectl, namespace, image)
+        kubectl("create", "secret", "generic", *secret[1:], f"--from-literal={SECRET_KEY}={made.key}")
+        yield made
     finally:
+        kubectl("delete", *secret, "--ignore-not-found")
         kubectl("delete", "namespace", namespace, "--wait=false")

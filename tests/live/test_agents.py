@@ -1,8 +1,8 @@
 """Every kind of agent completes a scored attempt: on a live incident, and on a replayed one.
 
-`REPRISE_TEST_APPLICATION` names the copy of the application that is broken, for clusters on which the first one
-is in use; other copies than that are made and removed here. `REPRISE_TEST_SNAPSHOT` names the snapshot that is
-replayed; without it it is the newest of this incident, else one is recorded.
+`REPRISE_TEST_APPLICATION` names the copy of the application that is broken, for clusters on which the first
+one is in use; other copies than that are made and removed here. `REPRISE_TEST_SNAPSHOT` names the snapshot
+that is replayed; without it it is the newest of this incident, else one is recorded.
 """
 
 import base64
@@ -15,19 +15,24 @@ from typing import Any
 import pytest
 from tests.live import agent_doors
 from tests.live.agent_doors import Door
-from tests.live.conftest import Kubectl, delete_run, get_run, state_dir, wait_finished
-from tests.live.model_endpoint import MODEL, Endpoints, endpoints
-
-SCENARIO = "frontend-unreachable"
-# Its name comes from the run's seed, which is 0.
-CAUSE = "NetworkPolicy/allow-frontend"
-APPLICATION = os.environ.get("REPRISE_TEST_APPLICATION") or "otel-demo"
-PRICES = {MODEL: {"input": 10, "cached": 1, "output": 100}}
-USAGE = {"prompt": 1000, "completion": 10, "cached": 800}
-ALERTS = (
-    'curl -sS --cacert "$CA_FILE" -H "Authorization: Bearer $(cat "$TOKEN_FILE")" "$GATEWAY_URL/alerts" '
-    "| jq -r '.[].labels.alertname'"
+from tests.live.agent_fixtures import (
+    CAUSE,
+    SCENARIO,
+    command,
+    investigation,
+    models,
+    replay_of,
+    run_manifest,
+    shell_image,
+    snapshot,
+    stirrup,
 )
+from tests.live.conftest import Kubectl, delete_run, get_run, state_dir, wait_finished
+from tests.live.model_endpoint import Endpoints
+
+__all__ = ["models", "shell_image", "snapshot"]
+
+APPLICATION = os.environ.get("REPRISE_TEST_APPLICATION") or "otel-demo"
 # In the image of agents with a shell; `sh` needs no other file.
 COMMANDS = {
     "hands in": agent_doors.SCRIPT + agent_doors.HAND_IN,
@@ -38,89 +43,7 @@ Reprise = Callable[..., Any]
 Start = Callable[..., str]
 
 
-def call(tool: str, arguments: Any, **more: Any) -> dict[str, Any]:
-    return {"calls": [{"tool": tool, "arguments": arguments}], "usage": USAGE, **more}
-
-
-def investigation(cause: str) -> list[dict[str, Any]]:
-    """A model that looks twice, makes a mistake in form, and finishes."""
-    entity = {"name": cause, "reasoning": "nothing but the gateway may come in"}
-    return [
-        call("shell", {"cmd": "kubectl get networkpolicies -o name", "justification": "who may call?"}, text="Hm."),
-        call("shell", {"cmd": ALERTS}),
-        call("finish", "{malformed"),
-        call("finish", {"entities": [entity], "summary": "nobody reaches the frontend"}),
-    ]
-
-
-@pytest.fixture(scope="module")
-def models(kubectl: Kubectl) -> Iterator[Endpoints]:
-    with endpoints(kubectl) as made:
-        kubectl("create", "secret", "generic", "model-key", "-n", "default", f"--from-literal=api-key={made.key}")
-        yield made
-        kubectl("delete", "secret", "model-key", "-n", "default")
-
-
-@pytest.fixture(scope="module")
-def shell_image(kubectl: Kubectl) -> str:
-    """The image of agents with a shell, as the operator was told."""
-    deployment = json.loads(kubectl("get", "deployment", "operator", "-n", "reprise-system", "-o", "json"))
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    found: str = next(e["value"] for e in container["env"] if e["name"] == "REPRISE_AGENT_SHELL_IMAGE")
-    return found
-
-
-def stirrup(endpoint: str, **variables: str) -> dict[str, Any]:
-    """`spec.agent` of a model in Stirrup."""
-    given = {"MODEL_RETRIES": "1", "MODEL_PRICES": json.dumps(PRICES), **variables}
-    secret = {"name": "model-key", "key": "api-key"}
-    return {
-        "kind": "stirrup",
-        "model": {"endpoint": endpoint, "name": MODEL, "secretRef": secret},
-        "env": [{"name": name, "value": value} for name, value in given.items()],
-    }
-
-
-def command(image: str, text: str) -> dict[str, Any]:
-    """`spec.agent` of a shell script."""
-    return {"kind": "command", "image": image, "command": ["sh", "-c", text]}
-
-
 # -- a replayed incident ------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def snapshot(kubectl: Kubectl) -> Iterator[Path]:
-    """A snapshot of the incident, its private part beside it."""
-    folder = state_dir() / "data" / "snapshots"
-    if named := os.environ.get("REPRISE_TEST_SNAPSHOT"):
-        yield folder / named
-        return
-    found = [path.parent for path in folder.glob("*/manifest.json") if _is_of_the_incident(path.parent)]
-    if found:
-        yield max(found, key=lambda path: (path / "manifest.json").stat().st_mtime)
-        return
-    manifest = run_manifest("agents-record", scenario=SCENARIO, agent={"kind": "none"})
-    kubectl("create", "-f", "-", stdin=manifest)
-    status = wait_finished(kubectl, "agents-record")
-    delete_run(kubectl, "agents-record")
-    yield folder / Path(status["snapshot"]["path"]).name
-
-
-def _is_of_the_incident(snapshot: Path) -> bool:
-    private = snapshot.with_name(snapshot.name + ".private") / "private.json"
-    return private.is_file() and json.loads(private.read_text())["scenario"].get("name") == SCENARIO
-
-
-def run_manifest(name: str, **spec: Any) -> str:
-    return json.dumps(
-        {
-            "apiVersion": "reprise.dev/v1alpha1",
-            "kind": "BenchmarkRun",
-            "metadata": {"name": name, "namespace": "default"},
-            "spec": spec,
-        }
-    )
 
 
 @pytest.mark.parametrize("agent", agent_doors.EXTERNAL)
@@ -137,21 +60,23 @@ def needs(agent: str) -> None:
         pytest.skip(f"no {agent_doors.INSPECT_PYTHON}: run `make inspect-venv`")
 
 
-def replay_of(snapshot: Path, agent: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"mode": "replay", "snapshot": {"source": snapshot.name}, "agent": agent, **more}
-
-
 def test_stirrup_on_a_replay(
     snapshot: Path, models: Endpoints, start_run: Start, kubectl: Kubectl, reprise: Reprise, tmp_path: Path
 ) -> None:
     url = models.start("replay", investigation(f"otel-demo/{CAUSE}"))
-    name = start_run("agents-stirrup-replay", **replay_of(snapshot, stirrup(url)))
+    name = start_run("agents-stirrup-replay", **replay_of(snapshot, stirrup(models, url)))
     check_stirrup(kubectl, reprise, name, tmp_path)
 
 
 @pytest.mark.parametrize("way", COMMANDS)
 def test_a_command_on_a_replay(
-    way: str, snapshot: Path, shell_image: str, start_run: Start, kubectl: Kubectl, reprise: Reprise, tmp_path: Path
+    way: str,
+    snapshot: Path,
+    shell_image: str,
+    start_run: Start,
+    kubectl: Kubectl,
+    reprise: Reprise,
+    tmp_path: Path,
 ) -> None:
     agent = command(shell_image, COMMANDS[way])
     name = start_run(f"agents-command-{way.split()[0]}", **replay_of(snapshot, agent))
@@ -191,7 +116,7 @@ def attached(
     kubectl("create", "-f", "-", stdin=run_manifest(name, **spec))
     try:
         kubectl(
-            "wait", f"secret/{name}-{len(agents)}-kubeconfig", "-n", "default", "--for=create", "--timeout=900s",
+            "wait", f"agentattempt/{name}-{len(agents)}", "-n", "default", "--for=create", "--timeout=900s",
             timeout_seconds=910,
         )  # fmt: skip
         run = get_run(kubectl, name)
@@ -203,7 +128,9 @@ def attached(
                 kubectl("get", "secret", f"{name}-{number}-kubeconfig", "-n", "default", "-o", "json")
             )
             (folder / "kubeconfig").write_bytes(base64.b64decode(secret["data"]["kubeconfig"]))
-            return Door(folder / "kubeconfig", state_dir() / "data" / "snapshots" / run["metadata"]["uid"], folder)
+            return Door(
+                folder / "kubeconfig", state_dir() / "data" / "snapshots" / run["metadata"]["uid"], folder
+            )
 
         yield door
     finally:
@@ -233,7 +160,9 @@ def test_stirrup_on_a_live_incident(
     tmp_path: Path,
 ) -> None:
     url = models.start("live", investigation(f"{APPLICATION}/{CAUSE}"))
-    name = start_run("agents-stirrup-live", scenario=SCENARIO, application=application, agent=stirrup(url))
+    name = start_run(
+        "agents-stirrup-live", scenario=SCENARIO, application=application, agent=stirrup(models, url)
+    )
     check_stirrup(kubectl, reprise, name, tmp_path)
 
 

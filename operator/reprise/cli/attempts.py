@@ -211,11 +211,11 @@ def record(target: str, namespace: str, records: Path | None) -> None:
     path = (records or paths.data_dir() / "records") / f"{found.uid}.log"
     try:
         with path.open("rb") as file:
-            shutil.copyfileobj(file, click.get_binary_stream("stdout"))
+            shutil.copyfileobj(file, sys.stdout.buffer)
     except FileNotFoundError as exc:
         raise errors.NotFound(
-            f"expected the record {path}, found none: it is kept when the attempt is decided, for agents that run as "
-            "a Job; it lies on the operator's volume: copy it here, and name its folder with --records"
+            f"expected the record {path}, found none: it is kept when the attempt is decided, for agents "
+            "that run as a Job, on the operator's volume: copy it here, and name its folder with --records"
         ) from exc
 
 

@@ -201,8 +201,8 @@ def ready_json(ready: serve.Ready) -> str:
 
 
 def scored(outcomes: Sequence[Outcome], folder: Path) -> dict[str, float]:
-    """The score of each submission, by the attempt's name. Nothing where the operator's part is not beside the
-    snapshot: it need not be on this machine."""
+    """The score of each submission, by the attempt's name. Nothing where the operator's part is not beside
+    the snapshot: it need not be on this machine."""
     try:
         kept = private.read(private.folder(folder), source.read(folder).id)
     except errors.NotFound:

@@ -101,7 +101,7 @@ class Attempt:
         return round((end - self.started_at).total_seconds(), 3)
 
     def may_still_speak(self, now: dt.datetime) -> bool:
-        """Whether the gateway has ended it and its program has not yet, so that its record may lack the end."""
+        """Whether the gateway has ended it and its program has not yet: its record may lack the end."""
         end = self.submitted_at or self.ended_at
         waited = dt.timedelta(seconds=LAST_WORDS_SECONDS)
         return self.job.state is JobState.ACTIVE and end is not None and now < end + waited

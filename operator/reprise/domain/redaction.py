@@ -47,8 +47,8 @@ T = TypeVar("T")
 class View:
     """What one attempt may see. `window_start` is aware; nothing time-stamped before it is shown.
 
-    `run` is the run's name, which people make of the scenario's. Its objects are hidden as such, but logs of the
-    control plane tell the names of all that is stored.
+    `run` is the run's name, which people make of the scenario's. Its objects are hidden as such, but logs of
+    the control plane tell the names of all that is stored.
     """
 
     window_start: datetime

@@ -30,7 +30,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Contents:
-    """`limits` are the container's. `installers` run before it and fill the volumes `wrapper` and `snapshot`."""
+    """`limits` are the container's. `installers` run before it and fill `wrapper` and `snapshot`."""
 
     image: str
     command: tuple[str, ...] = ()

@@ -1,7 +1,8 @@
 """The snapshot of a run as files in its agents' pods: what agents may see of it, read-only.
 
-Pods of the agents' namespace may mount no folder of a node, so the folder comes as a claim on a volume of the run's
-own; and not the agent mounts that, for a mount tells where it comes from, but a container that copies it before.
+Pods of the agents' namespace may mount no folder of a node, so the folder comes as a claim on a volume of the
+run's own; and not the agent mounts that, for a mount tells where it comes from, but a container before it
+that copies it.
 See docs/decisions/0086-*.md.
 """
 
@@ -30,8 +31,8 @@ def name_of(run_uid: str) -> str:
 
 
 async def ensure(runtime: Runtime, run: Run) -> None:
-    """Make the run's volume and the claim on it. Raises Unsupported where snapshots lie in no folder of the node,
-    NotFound without a snapshot."""
+    """Make the run's volume and the claim on it. Raises Unsupported where snapshots lie in no folder of the
+    node, NotFound without a snapshot."""
     if run.status.snapshot is None:
         raise errors.NotFound("agent.mountSnapshot: expected the run's snapshot, found none")
     folder = await _folder(runtime) / PurePosixPath(run.status.snapshot.path).name

@@ -265,8 +265,8 @@ async def score(runtime: Runtime, run: Run, scored: Attempt) -> Verdict:
 
 
 async def set_verdict(runtime: Runtime, run: Run, judged: Attempt, verdict: Verdict) -> None:
-    """Set the verdict unless there is one, and stop the agent. What it has printed is kept first: whoever sees the
-    verdict may look for it."""
+    """Set the verdict unless there is one, and stop the agent. What it has printed is kept first: whoever
+    sees the verdict may look for it."""
     if judged.kind.has_job:
         await records.keep(runtime, judged)
     ref = ObjectRef(model.API_VERSION, agent_attempt.KIND, run.ref.namespace, judged.name)

@@ -1,4 +1,4 @@
-"""What an agent's container has printed, kept beyond its pod: `records/<attempt uid>.log` on the shared volume.
+"""What an agent's container has printed, kept beyond its pod: `records/<attempt uid>.log` on the volume.
 
 For the harness Stirrup that is every message; for a command what it says of itself. Nothing is read from it.
 """
@@ -20,7 +20,7 @@ LIMIT_BYTES = 32 << 20
 
 
 async def keep(runtime: Runtime, judged: Attempt) -> None:
-    """Store what is there now; doing so again replaces it. A record that cannot be had holds up no verdict."""
+    """Store what is there now, again if need be. A record that cannot be had holds up no verdict."""
     path = runtime.settings.data / FOLDER / f"{judged.uid}.log"
     try:
         text = await _printed(runtime, judged.uid)

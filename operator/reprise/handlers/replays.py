@@ -47,8 +47,8 @@ def deployment_ref(run: Run) -> ObjectRef:
 async def load(runtime: Runtime, run: Run) -> observed.Replay:
     """Verify the snapshot that the run names, and store its truth for scoring.
 
-    What the run's agents need is looked for, too. Raises NotFound, Corrupt, Unsupported, and InvalidInput for a
-    snapshot without its private part.
+    What the run's agents need is looked for, too. Raises NotFound, Corrupt, Unsupported, and InvalidInput for
+    a snapshot without its private part.
     """
     await agent_secrets.check(runtime, run)
     await agent_snapshot.check(runtime, run)

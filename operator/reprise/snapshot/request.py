@@ -15,9 +15,10 @@ class RecordRequest:
     """Times are aware. `baseline_at` opens the window, `recorded_at` closes it.
 
     `injected_at` and `symptom_at` are None where there was none (a control). `injector_hidden` is the run's:
-    it decides what an agent may see, and so what may be in the snapshot. `run_name` is looked for in logs. `versions` and `settings` go into
-    the manifest as they are; they must not hold the truth. `patience_seconds` is how long a backend that does
-    not answer is asked again: within that a pod of Prometheus or Jaeger is replaced.
+    it decides what an agent may see, and so what may be in the snapshot. `run_name` is looked for in logs.
+    `versions` and `settings` go into the manifest as they are; they must not hold the truth.
+    `patience_seconds` is how long a backend that does not answer is asked again: within that a pod of
+    Prometheus or Jaeger is replaced.
     """
 
     run_uid: str

@@ -201,7 +201,9 @@ OPERATOR: Json = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
     "metadata": {"name": "operator", "namespace": "reprise-system"},
-    "spec": {"template": {"spec": {"volumes": [{"name": "data", "hostPath": {"path": "/volume/snapshots"}}]}}},
+    "spec": {
+        "template": {"spec": {"volumes": [{"name": "data", "hostPath": {"path": "/volume/snapshots"}}]}}
+    },
 }
 
 
@@ -213,13 +215,20 @@ async def test_a_snapshot_is_copied_before_the_agent_begins(agent: dict[str, Any
     pod = pod_of(world)
     (container,), installer = pod["containers"], pod["initContainers"][-1]
     mounts = {item["name"]: item for item in container["volumeMounts"]}
-    assert mounts["snapshot"] == {"name": "snapshot", "mountPath": env_of(pod)["SNAPSHOT_DIR"], "readOnly": True}
+    assert mounts["snapshot"] == {
+        "name": "snapshot",
+        "mountPath": env_of(pod)["SNAPSHOT_DIR"],
+        "readOnly": True,
+    }
     # Where it comes from is seen by nobody but the installer.
     assert "source" not in mounts
     assert [(m["name"], m.get("readOnly", False)) for m in installer["volumeMounts"]] == [
         ("source", True), ("snapshot", False),
     ]  # fmt: skip
-    (volume,), (claim,) = world.of_kind("PersistentVolume"), world.of_kind("PersistentVolumeClaim", "reprise-agents")
+    (volume,), (claim,) = (
+        world.of_kind("PersistentVolume"),
+        world.of_kind("PersistentVolumeClaim", "reprise-agents"),
+    )
     assert volume["spec"]["hostPath"]["path"].startswith("/volume/snapshots/")
     assert volume["spec"]["claimRef"]["name"] == claim["metadata"]["name"]
     assert claim["spec"]["volumeName"] == volume["metadata"]["name"]
