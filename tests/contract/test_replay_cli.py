@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from tests.support import snapshot_v2 as snapshots
 
+from reprise.snapshot import private
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -35,8 +37,21 @@ def submit(ready: Any, entity: str) -> int:
         return int(answer.status)
 
 
-def test_a_program_can_follow_it(tmp_path: Path) -> None:
+SECRET = {
+    "run": {},
+    "scenario": {},
+    "truth": [{"entity": "otel-demo/Deployment/ad", "equivalents": []}],
+    "plan": [],
+    "injector": [],
+    "mechanisms": [],
+}
+
+
+@pytest.mark.parametrize("score", [None, 1.0], ids=["the answer is elsewhere", "the answer is here"])
+def test_a_program_can_follow_it(score: float | None, tmp_path: Path) -> None:
     root = snapshots.build(tmp_path / "snapshot")
+    if score is not None:
+        private.write(private.folder(root), snapshots.ID, SECRET)
     process = started(
         root, "--port", 0, "--no-metrics", "--attempts", 2, "--out", tmp_path / "out", "-o", "json"
     )
@@ -54,6 +69,7 @@ def test_a_program_can_follow_it(tmp_path: Path) -> None:
         "phase": "Submitted",
         "requests": 0,
         "submission": {"entities": ["otel-demo/Deployment/ad"]},
+        "score": score,
     }
     assert second["submission"] is None
 

@@ -5,7 +5,7 @@ import json
 import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -13,10 +13,12 @@ import click
 from reprise.cluster import paths, prometheus
 from reprise.cluster.progress import Progress
 from reprise.cluster.tools import Tools, which
-from reprise.domain import errors
+from reprise.domain import errors, scoring, truth
 from reprise.domain.budget import Budget
+from reprise.domain.entities import EntityId
 from reprise.replay import location, serve, source
 from reprise.replay.attempts import Outcome
+from reprise.snapshot import private
 from reprise.snapshot import verify as verifying
 
 _BEGINS = {"baseline": "baselineAt", "injection": "injectedAt", "symptom": "symptomAt"}
@@ -128,7 +130,8 @@ def replay(
             no_metrics=reason,
         )
         outcomes = asyncio.run(_serve(folder, settings, output))
-    click.echo(ended_json(outcomes) if output == "json" else ended(outcomes))
+        scores = scored(outcomes, folder)
+    click.echo(ended_json(outcomes, scores) if output == "json" else ended(outcomes, scores))
     sys.exit(0)
 
 
@@ -197,15 +200,31 @@ def ready_json(ready: serve.Ready) -> str:
     )
 
 
-def ended(outcomes: Sequence[Outcome]) -> str:
+def scored(outcomes: Sequence[Outcome], folder: Path) -> dict[str, float]:
+    """The score of each submission, by the attempt's name. Nothing where the operator's part is not beside
+    the snapshot: it need not be on this machine."""
+    try:
+        kept = private.read(private.folder(folder), source.read(folder).id)
+    except errors.NotFound:
+        return {}
+    known = truth.from_json({"rootCauses": kept["truth"]})
+    return {
+        one.name: scoring.score(known, [EntityId.parse(text) for text in one.entities]).score
+        for one in outcomes
+        if one.entities is not None
+    }
+
+
+def ended(outcomes: Sequence[Outcome], scores: Mapping[str, float]) -> str:
     lines = []
     for one in outcomes:
         answer = "no submission" if one.entities is None else ", ".join(one.entities) or "nothing is wrong"
-        lines.append(f"{one.name:<12}{one.phase:<16}{one.requests:>6} requests  {answer}")
+        score = f"  score {scores[one.name]:.2f}" if one.name in scores else ""
+        lines.append(f"{one.name:<12}{one.phase:<16}{one.requests:>6} requests  {answer}{score}")
     return "\n".join(lines)
 
 
-def ended_json(outcomes: Sequence[Outcome]) -> str:
+def ended_json(outcomes: Sequence[Outcome], scores: Mapping[str, float]) -> str:
     return json.dumps(
         {
             "attempts": [
@@ -214,6 +233,7 @@ def ended_json(outcomes: Sequence[Outcome]) -> str:
                     "phase": str(one.phase),
                     "requests": one.requests,
                     "submission": None if one.entities is None else {"entities": list(one.entities)},
+                    "score": scores.get(one.name),
                 }
                 for one in outcomes
             ]

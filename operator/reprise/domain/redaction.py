@@ -38,19 +38,32 @@ _EVENT_TIMES = (
 )
 # Lists whose elements go as a whole: half an image entry would tell that something was there.
 _WHOLE = frozenset({"images", "ownerReferences", "subjects"})
+# A shorter name, or one of letters only, may be a word.
+_OWN_NAME = 6
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class View:
-    """What one attempt may see. `window_start` is aware; nothing time-stamped before it is shown."""
+    """What one attempt may see. `window_start` is aware; nothing time-stamped before it is shown.
+
+    `run` is the run's name, which people make of the scenario's. Its objects are hidden as such, but logs of
+    the control plane tell the names of all that is stored.
+    """
 
     window_start: datetime
     injector_hidden: bool = True
+    run: str = ""
 
     @property
     def words(self) -> tuple[str, ...]:
         return PRODUCT_WORDS + INJECTOR_WORDS if self.injector_hidden else PRODUCT_WORDS
+
+    @property
+    def line_words(self) -> tuple[str, ...]:
+        """What a line of a log must not hold. A name that could be anybody's is not looked for."""
+        own = len(self.run) >= _OWN_NAME and any(not character.isalpha() for character in self.run)
+        return (*self.words, self.run.lower()) if own else self.words
 
     @property
     def namespaces(self) -> frozenset[str]:
@@ -158,7 +171,7 @@ def encode(view: View, obj: Mapping[str, Any]) -> bytes:
 
 def keep_lines(view: View, lines: Iterable[bytes]) -> list[bytes]:
     """The lines of a log that name nothing hidden."""
-    words = [word.encode() for word in view.words]
+    words = [word.encode() for word in view.line_words]
     return [line for line in lines if not any(word in line.lower() for word in words)]
 
 

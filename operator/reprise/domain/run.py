@@ -68,7 +68,8 @@ class Variable:
 
 @dataclass(frozen=True)
 class Agent:
-    """`secret` names a Secret of the run's namespace; all of it is given to the agent."""
+    """`secret` names a Secret of the run's namespace; all of it is given to the agent. `mount_snapshot`: the
+    incident's files, too, as far as agents may see them."""
 
     kind: AgentKind = AgentKind.TRIAGE
     image: str = ""  # empty: the image that the operator was installed with
@@ -78,6 +79,7 @@ class Agent:
     env: tuple[Variable, ...] = ()
     secret: str = ""
     answer_file: str = ""
+    mount_snapshot: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from reprise.domain.entities import ObjectRef
 from reprise.domain.observed import Observed
 from reprise.domain.run import Run
 from reprise.faults import registry
-from reprise.handlers import application, attempts, lease, replays
+from reprise.handlers import agent_snapshot, application, attempts, lease, replays
 from reprise.handlers.runtime import AGENTS_NAMESPACE, RUN_LABEL, Runtime
 
 logger = logging.getLogger(__name__)
@@ -184,4 +184,6 @@ async def _clean_up(runtime: Runtime, run: Run) -> None:
         ):
             meta = item["metadata"]
             await runtime.kube.delete(ObjectRef(api_version, kind, AGENTS_NAMESPACE, meta["name"]))
+    if run.spec.agent.mount_snapshot:
+        await agent_snapshot.remove(runtime, run.ref.uid)
     await runtime.store.delete(run.ref.uid)

@@ -61,6 +61,7 @@ class ThreadRecorder:
             injected_at=None if wanted.control else timeline.injected_at,
             symptom_at=None if wanted.control else timeline.symptom_at,
             injector_hidden=wanted.injector is scenario.Injector.HIDDEN,
+            run_name=run.ref.name,
             # NB: not under the product's name, which nobody may read in a snapshot.
             versions={"recorder": reprise.__version__},
             # Neither the scenario's name nor its symptoms: they could be the answer.

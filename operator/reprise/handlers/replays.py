@@ -17,7 +17,7 @@ from reprise.domain import truth as truths
 from reprise.domain.entities import ObjectRef
 from reprise.domain.run import Run
 from reprise.domain.scenario import Injector
-from reprise.handlers import pods
+from reprise.handlers import agent_secrets, agent_snapshot, pods
 from reprise.handlers.runtime import RUN_LABEL, SYSTEM_NAMESPACE, Runtime
 from reprise.snapshot import manifest, private, verify
 
@@ -47,8 +47,11 @@ def deployment_ref(run: Run) -> ObjectRef:
 async def load(runtime: Runtime, run: Run) -> observed.Replay:
     """Verify the snapshot that the run names, and store its truth for scoring.
 
-    Raises NotFound, Corrupt, and InvalidInput for a snapshot without its private part.
+    What the run's agents need is looked for, too. Raises NotFound, Corrupt, Unsupported, and InvalidInput for
+    a snapshot without its private part.
     """
+    await agent_secrets.check(runtime, run)
+    await agent_snapshot.check(runtime, run)
     folder = _folder(runtime, run)
     report = await asyncio.to_thread(verify.verify, folder)
     if not report.ok:

@@ -133,6 +133,30 @@ def test_parallelism_is_a_limit() -> None:
     assert attempting.next_work(spec, one_done, NOW).actions == (observed.EnsureAttempt(3),)
 
 
+WAITED: dict[str, tuple[Attempt, bool]] = {
+    "just submitted": (an_attempt(phase=Phase.SUBMITTED, submitted_at=ago(1)), False),
+    "just timed out": (an_attempt(phase=Phase.TIMED_OUT, requests=1, ended_at=ago(1)), False),
+    "submitted and ended": (
+        an_attempt(phase=Phase.SUBMITTED, submitted_at=ago(1), job=Job(JobState.SUCCEEDED, True)), True,
+    ),
+    "goes on for ever": (an_attempt(phase=Phase.SUBMITTED, submitted_at=ago(10)), True),
+    "has no program of ours": (
+        an_attempt(phase=Phase.SUBMITTED, submitted_at=ago(1), job=Job(JobState.NOT_NEEDED)), True,
+    ),
+    "the program is gone": (
+        an_attempt(phase=Phase.SUBMITTED, submitted_at=ago(1), job=Job(JobState.MISSING)), True,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WAITED)
+def test_the_end_of_a_record_is_waited_for_a_while(case: str) -> None:
+    item, judged = WAITED[case]
+    work = attempting.next_work(run.RunSpec(scenario="s"), [item], NOW)
+    assert bool(work.actions) == judged
+    assert not work.over
+
+
 def test_summary_shows_unscored_as_nothing() -> None:
     summaries = attempting.summaries([decided(2, Phase.INFRA_FAILED), decided(1, Phase.SCORED)])
     assert [item.index for item in summaries] == [1, 2]

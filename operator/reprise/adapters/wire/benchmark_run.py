@@ -55,6 +55,7 @@ class Agent(Model):
     env: Annotated[tuple[Variable, ...] | None, Field(max_length=64)] = None
     secret_ref: SecretRef | None = None
     answer_file: Annotated[str | None, Field(max_length=256, pattern=r"^/tmp/[^/].*$")] = None
+    mount_snapshot: bool = False
 
 
 class Loop(Model):
@@ -273,6 +274,7 @@ def agent_from_wire(wire: Agent) -> runs.Agent:
         env=tuple(runs.Variable(item.name, item.value) for item in wire.env or ()),
         secret=wire.secret_ref.name if wire.secret_ref else "",
         answer_file=wire.answer_file or "",
+        mount_snapshot=wire.mount_snapshot,
     )
 
 
