@@ -53,10 +53,17 @@ async def load(ways: dict[str, list[Place]]) -> list[Figure]:
                     millis.setdefault((name, count, label), []).append(value)
     figures = []
     for count in counts:
-        for label, unit, limit in (("requests a second", "1/s", "≥ 0.9"), ("p50", "ms", "≤ 1.1"), ("p99", "ms", "")):
+        for label, unit, limit in (
+            ("requests a second", "1/s", "≥ 0.9"),
+            ("p50", "ms", "≤ 1.1"),
+            ("p99", "ms", ""),
+        ):
             ours, theirs = millis[OURS, count, label], millis[THEIRS, count, label]
             agents = "1 agent" if count == 1 else f"{count} agents"
-            figures += [Figure(f"{agents}: {name} {label}", unit, values) for name, values in ((OURS, ours), (THEIRS, theirs))]
+            figures += [
+                Figure(f"{agents}: {name} {label}", unit, values)
+                for name, values in ((OURS, ours), (THEIRS, theirs))
+            ]
             shares = [mine / other for mine, other in zip(ours, theirs, strict=True)]
             figures.append(Figure(f"{agents}: {OURS} / {THEIRS} {label}", "x", shares, limit))
     return figures
@@ -71,7 +78,10 @@ async def watching(ways: dict[str, list[Place]], proxy_pid: int) -> list[Figure]
         tasks = []
         for places in ways.values():
             for place in places:
-                tasks += [group.create_task(_watch(place, f"/{path}?watch=true&timeoutSeconds=900")) for path in each]
+                tasks += [
+                    group.create_task(_watch(place, f"/{path}?watch=true&timeoutSeconds=900"))
+                    for path in each
+                ]
                 await asyncio.sleep(0.05)
         say(f"{len(tasks)} watches are being opened")
         figures += await _memory(f"{AGENTS} agents with {WATCHES} watches each", nodes, proxy_pid)

@@ -46,7 +46,7 @@ def _manifest(name: str, token: str, namespace: str) -> dict[str, Any]:
 
 @contextmanager
 def gateway(namespace: str, count: int) -> Iterator[list[Place]]:
-    """The deployed gateway through `count` attempts, each with a token of its own; they are gone afterwards."""
+    """The deployed gateway through attempts with a token of their own, made for as long as this lasts."""
     tokens = {f"bench-{secrets.token_hex(4)}": secrets.token_hex(32) for _ in range(count)}
     inside = ("-n", "reprise-system", "-o", "json")
     endpoints = json.loads(kubectl("get", "configmap", "endpoints", *inside))["data"]

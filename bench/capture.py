@@ -1,8 +1,8 @@
 """What a recording takes and whether it is whole, beside `kubectl get -A -o json` of the same kinds.
 
 The operator's own code, in this process: its watcher follows the cluster for `BENCH_WINDOW_SECONDS` (600),
-then its recorder takes the snapshot and verifies it. Prometheus and Jaeger are reached through the API server,
-which the operator, being inside, has no need of.
+then its recorder takes the snapshot and verifies it. Prometheus and Jaeger are reached through the API
+server, which the operator, being inside, has no need of.
 
 What was at the source is counted by other roads: a watch of Events by kubectl, and searches of Jaeger service
 by service. So that there are Events in a quiet cluster, `BENCH_EVENTS` (50) about a node are made and counted
@@ -24,14 +24,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from bench.attempts import kubectl
+from bench.table import Figure, render, say
 from reprise.adapters.kube import Kube
 from reprise.domain import redaction
 from reprise.handlers import connections
 from reprise.snapshot import archive, events, manifest, recorder, tables, trace_audit, verify, watcher
 from reprise.snapshot.request import RecordRequest
-
-from bench.attempts import kubectl
-from bench.table import Figure, render, say
 
 WINDOW_SECONDS = float(os.environ.get("BENCH_WINDOW_SECONDS", "600"))
 NAMESPACE = os.environ.get("BENCH_NAMESPACE", "otel-demo")
@@ -221,7 +220,9 @@ async def _measure(root: Path) -> list[Figure]:
         Figure("spans at Jaeger", "", [spans.at_source]),
         Figure("spans written", "rows", [spans.written]),
         Figure(f"spans lost, begun {LATE_SECONDS:g} s or more before the end", "", [len(settled.lost)], "0"),
-        Figure(f"spans lost, begun in the last {LATE_SECONDS:g} s", "", [len(spans.lost) - len(settled.lost)]),
+        Figure(
+            f"spans lost, begun in the last {LATE_SECONDS:g} s", "", [len(spans.lost) - len(settled.lost)]
+        ),
         Figure("spans twice", "", [len(spans.twice)], "0"),
     ]
 

@@ -26,8 +26,8 @@ Json = dict[str, Any]
 
 
 def make_servable(root: Path) -> None:
-    """Give a generated snapshot what a replay reads of a recorded one: the index of its traces, and its largest
-    log under the name of a container that runs on a node."""
+    """Give a generated snapshot what a replay reads of a recorded one: the index of its traces, and its
+    largest log under the name of a container that runs on a node."""
     index = root / "traces" / "index.tsv"
     if index.read_bytes().count(b"\n") < 2:
         _write_index(root / "traces" / "traces.jsonl", index)
@@ -103,7 +103,9 @@ async def _ask(one: serving.Serving) -> list[float]:
         table = json.loads((await door.ask(place.request("/api/v1/pods", encoding="identity")))[1])
         for row in table["rows"]:
             meta = row["object"]["metadata"]
-            await door.ask(place.request(f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}/log", "*/*"))
+            await door.ask(
+                place.request(f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}/log", "*/*")
+            )
         for _ in range(SEARCHES):
             for service in ("frontend", "cart", "checkout", "payment"):
                 found = json.loads(await get(f"/jaeger/api/traces?service={service}&limit=500"))["data"]
@@ -143,4 +145,6 @@ def main() -> str:
     figures = one_size(SPANS)
     if LARGE_SPANS:
         figures += one_size(LARGE_SPANS)
-    return render(f"`reprise replay` of generated snapshots, {LINES} log lines (sizes in MB: {MB} bytes)", figures)
+    return render(
+        f"`reprise replay` of generated snapshots, {LINES} log lines (sizes in MB: {MB} bytes)", figures
+    )

@@ -10,13 +10,12 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from reprise.domain import access
-from reprise.domain.redaction import View
-from reprise.gateway import shape
-
 from bench import attempts
 from bench.connection import TABLE, once
 from bench.table import Figure, render, say
+from reprise.domain import access
+from reprise.domain.redaction import View
+from reprise.gateway import shape
 
 REPEATS = int(os.environ.get("BENCH_REPEATS", "30"))
 PATH = "/api/v1/pods"

@@ -2,7 +2,8 @@
 
 `BENCH_SNAPSHOT` names the snapshot (default: the newest that was recorded); `BENCH_ROUNDS` (3),
 `BENCH_REQUESTS` (200 a round and way) and `BENCH_LOAD_SECONDS` (5) set the sizes. For the requests a second
-the replay has one core for itself and what asks has the others; the API server, behind `kubectl proxy`, has all.
+the replay has one core for itself and what asks has the others; the API server, behind `kubectl proxy`, has
+all.
 """
 
 import asyncio
@@ -11,11 +12,10 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from reprise.snapshot import archive
-
 from bench import attempts, connection, serving
 from bench.connection import Connection, Place
 from bench.table import Figure, percentile, render, say
+from reprise.snapshot import archive
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 REQUESTS = int(os.environ.get("BENCH_REQUESTS", "200"))

@@ -13,21 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.attempts import BUDGETS
+from bench.connection import Place
 from reprise.cluster import paths, prometheus
 from reprise.cluster.progress import Progress
 from reprise.cluster.tools import Tools, which
 from reprise.snapshot import manifest
-
-from bench.attempts import BUDGETS
-from bench.connection import Place
 
 START_SECONDS = 300
 
 
 @dataclass
 class Serving:
-    """A replay that runs. `outcomes` are there once it has ended; `seconds` is from its start to the line that
-    says that it serves."""
+    """A replay that runs. `outcomes` are there once it has ended; `seconds` is from its start to the line
+    that says that it serves."""
 
     places: list[Place]
     ca: Path
