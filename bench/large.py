@@ -26,8 +26,11 @@ Json = dict[str, Any]
 
 
 def make_servable(root: Path) -> None:
-    """Give a generated snapshot what a replay reads of a recorded one: the index of its traces, and its
-    largest log under the name of a container that runs on a node."""
+    """Give a generated snapshot what a replay reads of a recorded one: discovery, the index of its traces,
+    and its largest log under the name of a container that runs on a node."""
+    groups = root / "api" / "apis.json"
+    if not groups.is_file():
+        groups.write_text('{"kind":"APIGroupList","apiVersion":"v1","groups":[]}\n')
     index = root / "traces" / "index.tsv"
     if index.read_bytes().count(b"\n") < 2:
         _write_index(root / "traces" / "traces.jsonl", index)
@@ -42,7 +45,7 @@ def make_servable(root: Path) -> None:
     log = root / "logs" / meta["namespace"] / meta["name"] / f"{container}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     largest.rename(log)
-    _list_again(root, {largest: log, index: index, pods: pods})
+    _list_again(root, {largest.relative_to(root).as_posix(): log.relative_to(root).as_posix()})
 
 
 def _write_index(traces: Path, index: Path) -> None:
@@ -70,23 +73,30 @@ def _write_index(traces: Path, index: Path) -> None:
             offset += len(line)
 
 
-def _list_again(root: Path, moved: dict[Path, Path]) -> None:
-    """Bring the manifest's entries of these files up to date, under their new names."""
+def _list_again(root: Path, moved: dict[str, str]) -> None:
+    """The manifest once more, of what lies there now. `moved`: old names to new ones."""
     path = root / "manifest.json"
     document = json.loads(path.read_bytes())
-    for entry in document["files"]:
-        if (new := moved.get(root / entry["path"])) is None:
-            continue
-        data = new.read_bytes()
-        header = new.suffix == ".tsv"
-        entry.update(
-            path=str(new.relative_to(root)),
-            sha256=hashlib.sha256(data).hexdigest(),
-            bytes=len(data),
-            rows=data.count(b"\n") - header if header else entry["rows"],
-        )
-    document["files"].sort(key=lambda entry: entry["path"])
+    known = {moved.get(entry["path"], entry["path"]): entry["rows"] for entry in document["files"]}
+    for name in sorted(file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_file()):
+        if name != path.name:
+            known.setdefault(name, 1)
+    document["files"] = [_entry(root, name, rows) for name, rows in sorted(known.items())]
     path.write_text(json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n")
+
+
+def _entry(root: Path, name: str, rows: int) -> Json:
+    """A file as the manifest lists it: a row is a line, after the header where there is one; documents count
+    their own `rows`."""
+    digest, size, lines = hashlib.sha256(), 0, 0
+    with (root / name).open("rb") as data:
+        while chunk := data.read(MB):
+            digest.update(chunk)
+            size += len(chunk)
+            lines += chunk.count(b"\n")
+    if name.endswith((".tsv", ".jsonl", ".log")):
+        rows = lines - (name.endswith(".tsv") or name.startswith("objects/"))
+    return {"path": name, "sha256": digest.hexdigest(), "bytes": size, "rows": rows}
 
 
 async def _ask(one: serving.Serving) -> list[float]:
