@@ -35,6 +35,7 @@ class SmallGateway(http.server.ThreadingHTTPServer):
         self.refuse: tuple[int, str] | None = None
         self.submitted: list[Any] = []
         self.seen: list[str] = []
+        self.now = ""
 
     @property
     def url(self) -> str:
@@ -65,7 +66,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             case ["api", "v1", "namespaces"]:
                 self._answer(200, {"items": [{"metadata": {"name": "shop"}}]})
             case ["attempt"]:
-                self._answer(200, {"namespace": "shop", "window": {"start": "2026-11-21T12:00:00Z"}})
+                self._answer(
+                    200,
+                    {
+                        "namespace": "shop",
+                        "window": {"start": "2026-11-21T12:00:00Z", "now": self.server.now},
+                    },
+                )
             case [*_, "deployments"]:
                 spec = {"replicas": 0, "template": {"metadata": {"labels": {"app": "cart"}}, "spec": {}}}
                 self._answer(200, {"items": [{"metadata": {"name": "cart"}, "spec": spec}]})
@@ -139,6 +146,13 @@ def test_the_agent_from_environment_to_submission(gateway: SmallGateway, tmp_pat
     assert {entry["event"] for entry in journal} >= {"look", "world", "hypothesis", "submit", "accepted"}
     assert any(entry["event"] == "unseen" for entry in journal), "nodes are refused, and that is said"
     assert TOKEN not in done.stdout
+
+
+def test_traces_are_asked_for_by_the_time_behind_the_door(gateway: SmallGateway) -> None:
+    """A replay stands still at a time long ago."""
+    gateway.now = "2026-11-21T12:10:00Z"
+    door(gateway).traces("web", limit=5, last_seconds=120)
+    assert gateway.seen[-1].endswith("start=1795262880000000")
 
 
 @pytest.mark.parametrize(
