@@ -12,9 +12,9 @@ from reprise.adapters.wire import benchmark_run, model
 from reprise.domain import errors, observed, plan
 from reprise.domain.entities import ObjectRef
 from reprise.domain.observed import Observed
-from reprise.domain.run import Run
+from reprise.domain.run import Mode, Run
 from reprise.faults import registry
-from reprise.handlers import application, attempts, lease, replays
+from reprise.handlers import application, attempts, keeping, lease, replay_source, replays
 from reprise.handlers.runtime import AGENTS_NAMESPACE, RUN_LABEL, Runtime
 
 logger = logging.getLogger(__name__)
@@ -57,6 +57,11 @@ async def perform(runtime: Runtime, run: Run, action: observed.Action, seen: Obs
         case observed.CleanUp():
             await _clean_up(runtime, run)
             return replace(seen, cleaned=True)
+        case observed.CondemnSnapshots():
+            return replace(seen, condemned=await keeping.condemn(runtime, run))
+        case observed.DiscardSnapshots():
+            await keeping.discard(runtime, run)
+            return replace(seen, discarded=True)
         case _:
             assert_never(action)
 
@@ -185,3 +190,7 @@ async def _clean_up(runtime: Runtime, run: Run) -> None:
             meta = item["metadata"]
             await runtime.kube.delete(ObjectRef(api_version, kind, AGENTS_NAMESPACE, meta["name"]))
     await runtime.store.delete(run.ref.uid)
+    if run.spec.mode is Mode.REPLAY:
+        await replay_source.forget(runtime, run)
+    if run.spec.retention is not None:
+        await keeping.discard(runtime, run)  # deleted between taking away and removing
