@@ -51,6 +51,4 @@ def _dropping(run: Run, before: Condition, seen: Observed, now: dt.datetime) -> 
 
 
 def _say(run: Run, holds: bool, reason: str, message: str, now: dt.datetime) -> Decision:
-    return Decision(
-        run.status.with_condition(ConditionType.RETENTION_APPLIED, holds, reason, message, now)
-    )
+    return Decision(run.status.with_condition(ConditionType.RETENTION_APPLIED, holds, reason, message, now))

@@ -1,7 +1,7 @@
 """Where a replayed run's snapshot is: in the operator's volume, or brought there from an archive or a store.
 
-What is brought lies beside the recorded ones as `fetched-<digest>`, with the operator's part beside it: without
-that nothing can be scored, so it is looked for before anything large is fetched.
+What is brought lies beside the recorded ones as `fetched-<digest>`, with the operator's part beside it:
+without that nothing can be scored, so it is looked for before anything large is fetched.
 """
 
 import asyncio
@@ -28,8 +28,8 @@ async def ensure(runtime: Runtime, run: Run) -> Path:
     if "://" not in source and not source.endswith(archive.SUFFIX):
         if not (directory / source).is_dir():
             raise errors.NotFound(
-                f"expected a snapshot called {source} in the operator's volume, found none; the status of the "
-                "run that recorded it has its path, and a retention policy may have dropped it since"
+                f"expected a snapshot called {source} in the operator's volume, found none; the status of "
+                "the run that recorded it has its path, and a retention policy may have dropped it since"
             )
         return directory / source
     address = source if "://" in source else str(directory / source)
@@ -67,8 +67,9 @@ def _bring_private(directory: Path, found: fetched.Found, into: Path) -> None:
         private.read(into, found.manifest.id)
     except errors.NotFound as exc:
         raise errors.NotFound(
-            f"{found.address}: expected the operator's part of the snapshot, in the operator's volume or beside "
-            f"it in its store; found neither ({exc}); `reprise snapshot push --with-private` puts it there"
+            f"{found.address}: expected the operator's part of the snapshot, in the operator's volume or "
+            f"beside it in its store; found neither ({exc}); `reprise snapshot push --with-private` puts it "
+            "there"
         ) from exc
     except errors.Corrupt:
         shutil.rmtree(into, ignore_errors=True)
@@ -91,7 +92,9 @@ async def forget(runtime: Runtime, run: Run) -> None:
         if item["metadata"]["uid"] == run.ref.uid or not lease.is_replay(item):
             continue
         other = ((item.get("status") or {}).get("snapshot") or {}).get("path")
-        if (other is None and not lease.phase_of(item).terminal) or PurePosixPath(other or "").name == path.name:
+        if (other is None and not lease.phase_of(item).terminal) or PurePosixPath(
+            other or ""
+        ).name == path.name:
             return
     await asyncio.to_thread(_remove, path, run.ref.uid)
 

@@ -1,8 +1,8 @@
 """The operator's volume: which snapshots runs have recorded there, and how some of them are dropped.
 
-A snapshot that is dropped is renamed first, which takes it away as a whole; from then on it is only waste, which
-`discard` removes together with the operator's part and the archive of the same name. Dying in between leaves
-waste, and waste says for whom it was dropped.
+A snapshot that is dropped is renamed first, which takes it away as a whole; from then on it is only waste,
+which `discard` removes together with the operator's part and the archive of the same name. Dying in between
+leaves waste, and waste says for whom it was dropped.
 """
 
 import shutil
@@ -59,7 +59,9 @@ def condemn(directory: Path, name: str, by: str) -> None:
     except FileNotFoundError:
         return  # somebody else's policy was quicker
     except OSError as exc:
-        raise errors.Refused(f"{directory / name}: expected to drop it, found: {exc}; see its volume") from exc
+        raise errors.Refused(
+            f"{directory / name}: expected to drop it, found: {exc}; see its volume"
+        ) from exc
 
 
 def condemned(directory: Path, by: str) -> list[str]:

@@ -84,10 +84,11 @@ def parse(data: bytes, where: str = FILE_NAME) -> dict[str, Any]:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as exc:
-        raise errors.Corrupt(f"{where}: expected JSON, found: {exc!r}") from exc
+        raise errors.Corrupt(f"{where}: expected the manifest of a snapshot as JSON, found {exc!r}") from exc
     if not isinstance(document, dict) or "schemaVersion" not in document:
         raise errors.Corrupt(
-            f"{where}: expected the manifest of a snapshot, found {data[:60]!r}; name one that was recorded"
+            f"{where}: expected the manifest of a snapshot, schemaVersion {SCHEMA_VERSION}, "
+            f"found {data[:60]!r}; name one that was recorded"
         )
     version = document["schemaVersion"]
     if version != SCHEMA_VERSION:

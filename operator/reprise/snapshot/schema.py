@@ -39,7 +39,8 @@ _MOST_PROBLEMS = 20
 def schema_problems(folder: Path | str, only_present: bool = False) -> list[str]:
     """What does not fit, as `path:line: place: why`; of one file at most 20. Empty when all is well.
 
-    only_present: says nothing of files that are missing. For a snapshot or its private part. Only listed files are read. Raises NotFound when there is no manifest.
+    For a snapshot or its private part. Only listed files are read. Raises NotFound when there is no manifest.
+    only_present: says nothing of files that are missing.
     """
     root = Path(folder)
     where = "privateManifest" if root.name.endswith(reader.PRIVATE) else "manifest"

@@ -1,4 +1,4 @@
-"""A run's retention policy above real folders: what goes, what stays, what is said, whenever the process dies."""
+"""A run's retention policy above real folders: what goes, what stays, what is said, whoever dies when."""
 
 import dataclasses
 import datetime as dt
