@@ -105,7 +105,7 @@ class Server:
         )
 
     async def kill(self) -> None:
-        if self._process is not None:
+        if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
 

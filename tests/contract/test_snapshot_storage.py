@@ -1,7 +1,10 @@
 """Snapshots in stores: a directory, fsspec's memory, and S3 over the wire. Whole or absent in each."""
 
 import concurrent.futures
+import functools
+import http.server
 import random
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -291,6 +294,43 @@ def test_large_files_go_in_parts(s3: s3_server.Server, tmp_path: Path) -> None:
         address = storage.put(snapshot, "s3://bucket/runs", archived)
         got = storage.fetch(address, tmp_path / f"got{archived}")
         assert contents(got) == contents(snapshot)
+
+
+# -- a web server, which knows no folders -----------------------------------------------------------------
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    handler = functools.partial(Quiet, directory=str(tmp_path / "web"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/runs"
+        server.shutdown()
+        thread.join()
+    fsspec.get_filesystem_class("http").clear_instance_cache()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize("archived", [False, True], ids=["folder", "archive"])
+def test_from_a_web_server(web: str, snapshot: Path, tmp_path: Path, archived: bool) -> None:
+    private.write(private.folder(snapshot), "0123456789abcdef", {name: [] for name in private.KEYS})
+    name = Path(storage.put(snapshot, str(tmp_path / "web" / "runs"), archived, with_private=True)).name
+    found = fetched.look(f"{web}/{name}")
+    assert contents(fetched.land(found, tmp_path / "got" / "x")) == contents(snapshot)
+    storage.fetch_private(f"{web}/{name}", tmp_path / "got.private")
+    assert private.read(tmp_path / "got.private", "0123456789abcdef")["truth"] == []
+
+
+@pytest.mark.parametrize("name", ["none", "none.tar.zst"])
+def test_nothing_on_a_web_server(web: str, snapshot: Path, tmp_path: Path, name: str) -> None:
+    storage.put(snapshot, str(tmp_path / "web" / "runs"))
+    with pytest.raises(errors.NotFound, match="found nothing"):
+        storage.manifest(f"{web}/{name}")
 
 
 # -- addresses that cannot be used ----------------------------------------------------------------------

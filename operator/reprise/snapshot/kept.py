@@ -42,13 +42,18 @@ def recorded(directory: Path, origin: Origin, in_use: frozenset[str]) -> list[re
         except (errors.NotFound, errors.Corrupt):
             continue
         # NB: a copy that was fetched for a replay has another name than the run's that recorded it.
-        if kept["run"].get("uid") == folder.name and _origin(kept) == origin:
+        if _origin(kept) == (folder.name, origin):
             found.append(retention.Recorded(folder.name, at, folder.name in in_use))
     return found
 
 
-def _origin(kept: private.Json) -> Origin:
-    return Origin(str(kept["run"].get("namespace", "")), str(kept["scenario"].get("name", "")))
+def _origin(kept: private.Json) -> tuple[str, Origin] | None:
+    """The uid of the run that recorded it, and whose it is; None when that is not said."""
+    match kept:
+        case {"run": {"uid": str(uid), "namespace": str(namespace)}, "scenario": {"name": str(scenario)}}:
+            return uid, Origin(namespace, scenario)
+        case _:
+            return None
 
 
 def condemn(directory: Path, name: str, by: str) -> None:
