@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from reprise.domain import run_status
 from reprise.domain.budget import Budget
+from reprise.domain.retention import Policy
 
 MAX_REPEATS = 100
 
@@ -108,6 +109,7 @@ class RunSpec:
     budgets: Budget = field(default_factory=lambda: Budget(wall_clock_seconds=600, requests=2000))
     gates: Gates = field(default_factory=Gates)
     snapshot_enabled: bool = True
+    retention: Policy | None = None  # None: nothing is dropped
 
 
 @dataclass(frozen=True, order=True)

@@ -12,10 +12,12 @@ IMAGE = ROOT / "images" / "operator"
 
 
 def test_pins_are_those_of_the_project() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project, s3 = declared["dependencies"], declared["optional-dependencies"]["s3"]
     lines = (IMAGE / "requirements.txt").read_text().splitlines()
     pins = {line for line in lines if line and not line.startswith("#")}
-    assert pins <= set(project)
+    assert pins <= {*project, *s3}
+    assert set(s3) <= pins, "replays come from stores, too"
     # Only the command line draws tables; it and the gateway speak MCP.
     assert set(project) - pins == {item for item in project if item.startswith(("rich==", "mcp=="))}
 
