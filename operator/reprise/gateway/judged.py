@@ -59,6 +59,9 @@ class Judged:
                 self.bytes -= _size(*self._known.popitem(last=False))
         return found
 
+    def knows(self, judge: "Judge", raw: bytes) -> bool:
+        return (judge.scope, raw) in self._known
+
 
 @dataclass(frozen=True)
 class Judge:

@@ -15,7 +15,6 @@ from reprise.domain.redaction import View
 from reprise.gateway import shape
 
 Judge = Callable[[bytes], bytes | None]
-_encode = msgspec.json.Encoder().encode
 
 
 class _Head(msgspec.Struct):
@@ -81,7 +80,7 @@ def _read(decoder: "msgspec.json.Decoder[Any]", body: bytes) -> Any:
 
 def _heads(view: View, found: list[Row]) -> list[bytes]:
     """`rows.encode_head` of each. Where no hidden word stands in all of them there is none in any."""
-    heads = [_encode({"cells": row.cells or []}) for row in found]
+    heads = [shape.dump({"cells": row.cells or []}) for row in found]
     if not any(row.conditions for row in found) and not redaction.mentions(view, b"".join(heads).decode()):
         return heads
     return [rows.encode_head(view, {"cells": row.cells or [], "conditions": row.conditions}) for row in found]
@@ -101,7 +100,7 @@ def encode(head: _Head, key: str, items: list[bytes], token: str) -> bytes:
     fields = {name: value for name, value in fields.items() if value is not None} | {"metadata": meta}
     if isinstance(head, Table) and head.columnDefinitions is not msgspec.UNSET:
         fields["columnDefinitions"] = head.columnDefinitions
-    return _encode(fields)[:-1] + b',"' + key.encode() + b'":[' + b",".join(items) + b"]}"
+    return shape.dump(fields)[:-1] + b',"' + key.encode() + b'":[' + b",".join(items) + b"]}"
 
 
 def partial(head: _Head) -> _Head:
