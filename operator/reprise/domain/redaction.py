@@ -6,7 +6,7 @@ answer of a run: an object that was changed on purpose looks here like any other
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
@@ -160,13 +160,19 @@ def scrub(view: View, value: T) -> T:
     return type(value)() if result is None else result
 
 
-def encode(view: View, obj: Mapping[str, Any]) -> bytes:
-    """`clean`, as compact JSON. One search of the text spares clean objects the walk through them."""
+def dump(value: Any) -> bytes:
+    """As compact JSON."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def encode(view: View, obj: Mapping[str, Any], dump: Callable[[Any], bytes] = dump) -> bytes:
+    """`clean`, as compact JSON. One search of the text spares clean objects the walk through them.
+
+    Another `dump` must leave letters and hyphens as they are: the search is for the words themselves.
+    """
     light = without_noise(obj)
-    text = json.dumps(light, separators=(",", ":"), ensure_ascii=False)
-    if mentions(view, text):
-        text = json.dumps(_walk(view, light).value or {}, separators=(",", ":"), ensure_ascii=False)
-    return text.encode()
+    data = dump(light)
+    return dump(_walk(view, light).value or {}) if mentions(view, data.decode()) else data
 
 
 def keep_lines(view: View, lines: Iterable[bytes]) -> list[bytes]:
