@@ -33,7 +33,8 @@ BAD = {
     "no scenario": ({}, "spec.scenario: Required value"),
     "no such agent": ({"scenario": CONTROL, "agent": {"kind": "human"}}, "spec.agent.kind"),
     "an image for nobody": (
-        {"scenario": CONTROL, "agent": {"kind": "none", "image": "x"}}, "image is only used by kind triage",
+        {"scenario": CONTROL, "agent": {"kind": "none", "image": "x"}},
+        "image is only used by kinds that run as a Job",
     ),
     "a system namespace": (
         {"scenario": CONTROL, "application": {"namespace": "kube-system"}}, "an application's own namespace",

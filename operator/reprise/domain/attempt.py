@@ -127,7 +127,8 @@ def judge(attempt: Attempt, now: dt.datetime) -> Verdict | None:
             | AttemptPhase.CONTEXT_EXHAUSTED
         ):
             if attempt.requests == 0 and attempt.phase is AttemptPhase.TIMED_OUT:
-                return Verdict(AttemptPhase.INFRA_FAILED, "NoAgentCame", now)
+                # The gateway does not know why; an image that cannot be pulled is known by its pod.
+                return Verdict(AttemptPhase.INFRA_FAILED, attempt.job.message or "NoAgentCame", now)
             return Verdict(attempt.phase, attempt.message or str(attempt.phase), now, score=0.0)
         case AttemptPhase.PENDING | AttemptPhase.RUNNING:
             return _overdue(attempt, now) or _job_ended(attempt, now)

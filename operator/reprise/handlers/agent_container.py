@@ -108,7 +108,7 @@ def _command(agent: Agent, images: Images, wall_clock_seconds: int) -> Contents:
     wrapper = ("python3", f"{_WRAPPER_DIR}/wrapper.py", "--seconds", str(seconds), "--answer", answer, "--")
     return Contents(
         agent.image,
-        (*wrapper, *agent.command),
+        (*wrapper, *map(_literal, agent.command)),
         env,
         all_of_secret=bool(agent.secret),
         secret_dir=_SECRET_DIR if agent.secret else "",
@@ -132,4 +132,9 @@ def _model(agent: Agent) -> dict[str, str]:
 
 
 def _own(agent: Agent) -> dict[str, str]:
-    return {item.name: item.value for item in agent.env}
+    return {item.name: _literal(item.value) for item in agent.env}
+
+
+def _literal(text: str) -> str:
+    """As it was given: in commands and variables Kubernetes reads `$(NAME)`, and `$$` as one dollar sign."""
+    return text.replace("$", "$$")

@@ -36,6 +36,10 @@ VERDICTS: dict[str, tuple[Attempt, Phase | None, float | None]] = {
     "submitted is scored, not judged": (an_attempt(phase=Phase.SUBMITTED), None, None),
     "timed out": (an_attempt(phase=Phase.TIMED_OUT, requests=4), Phase.TIMED_OUT, 0.0),
     "timed out without a request": (an_attempt(phase=Phase.TIMED_OUT), Phase.INFRA_FAILED, None),
+    "timed out because nothing could start": (
+        an_attempt(phase=Phase.TIMED_OUT, job=Job(JobState.ACTIVE, message="ErrImagePull: no such image")),
+        Phase.INFRA_FAILED, None,
+    ),
     "budget spent": (an_attempt(phase=Phase.TURNS_EXHAUSTED, requests=4), Phase.TURNS_EXHAUSTED, 0.0),
     "loop stopped": (an_attempt(phase=Phase.LOOP_STOPPED, requests=4), Phase.LOOP_STOPPED, 0.0),
     "Job ended well without a submission": (
@@ -83,6 +87,14 @@ def test_verdict(name: str) -> None:
     verdict = attempt.judge(judged, NOW)
     assert (verdict.phase if verdict else None) == phase
     assert (verdict.score if verdict else None) == score
+
+
+def test_why_nobody_came_is_said() -> None:
+    job = Job(JobState.ACTIVE, message="ErrImagePull: no such image")
+    for phase in (Phase.TIMED_OUT, Phase.PENDING):
+        verdict = attempt.judge(an_attempt(phase=phase, start_by=ago(1), job=job), NOW)
+        assert verdict is not None
+        assert verdict.reason == "ErrImagePull: no such image"
 
 
 @pytest.mark.parametrize("phase", Phase)

@@ -186,6 +186,15 @@ async def test_a_command_runs_in_the_user_s_image_below_the_wrapper() -> None:
     ]
 
 
+async def test_what_a_command_is_given_is_not_expanded() -> None:
+    """`$$` and `$(NAME)` mean something to Kubernetes; a `$` before a `$` is how it is told to leave them."""
+    script = "echo $$ $(HOME) $HOME $(date)"
+    agent = {**COMMAND, "command": ["sh", "-c", script], "env": [{"name": "PROMPT", "value": script}]}
+    pod = pod_of(await started(agent))
+    escaped = "echo $$$$ $$(HOME) $$HOME $$(date)"
+    assert pod["containers"][0]["command"][-1] == env_of(pod)["PROMPT"] == escaped
+
+
 async def test_a_trajectory_is_mounted() -> None:
     world = await started(SCRIPTED)
     pod = pod_of(world)
