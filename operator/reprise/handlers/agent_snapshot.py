@@ -59,7 +59,7 @@ async def _folder(runtime: Runtime) -> PurePosixPath:
     """Where snapshots lie on the node, as the operator's own Deployment says."""
     operator = await runtime.kube.get(_OPERATOR)
     volumes = operator["spec"]["template"]["spec"]["volumes"] if operator else ()
-    data = next((volume for volume in volumes if volume["name"] == _DATA), {})
+    data: Json = next((volume for volume in volumes if volume["name"] == _DATA), {})
     if "hostPath" not in data:
         raise errors.Unsupported(
             f"agent.mountSnapshot: expected {_OPERATOR} with a hostPath as its volume {_DATA!r}, found "
