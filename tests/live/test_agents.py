@@ -39,6 +39,17 @@ COMMANDS = {
     "leaves a file": agent_doors.SCRIPT + 'kubectl get pods >&2\nmv answer.json "$ANSWER_FILE"\n',
 }
 
+# Finds the cause in the files alone.
+LOOK_AT_FILES = r"""
+set -eu
+cd "$SNAPSHOT_DIR"
+find . -type f | sed 's|^\./|file |' >&2
+touch here 2>&1 | cat >&2
+sed 's/^/mount /' /proc/self/mountinfo >&2
+jq -c -s '{entities: [.[1:][].object.metadata | {name: "\(.namespace)/NetworkPolicy/\(.name)"}]}' \
+  objects/networking.k8s.io~v1~networkpolicies.jsonl > "$ANSWER_FILE"
+"""
+
 Reprise = Callable[..., Any]
 Start = Callable[..., str]
 
@@ -81,6 +92,29 @@ def test_a_command_on_a_replay(
     agent = command(shell_image, COMMANDS[way])
     name = start_run(f"agents-command-{way.split()[0]}", **replay_of(snapshot, agent))
     check(kubectl, reprise, name, tmp_path)
+
+
+def test_a_snapshot_as_files(
+    snapshot: Path, shell_image: str, start_run: Start, kubectl: Kubectl, reprise: Reprise
+) -> None:
+    """What an agent may see of it, whole, read-only; and no word of where it comes from."""
+    agent = {**command(shell_image, LOOK_AT_FILES), "mountSnapshot": True}
+    name = start_run("agents-files", **replay_of(snapshot, agent))
+    status = wait_finished(kubectl, name)
+    (attempt,) = status["attempts"]
+    assert (attempt["phase"], attempt["score"]) == ("Scored", 1), attempt
+    printed = reprise("attempts", "record", f"{name}/1").stdout
+    assert "Read-only file system" in printed
+    listed = {line.removeprefix("file ") for line in printed.splitlines() if line.startswith("file ")}
+    wanted = {str(path.relative_to(snapshot)) for path in snapshot.rglob("*") if path.is_file()}
+    assert listed == wanted - {"manifest.json"}
+    mounts = [line for line in printed.splitlines() if line.startswith("mount ")]
+    assert mounts
+    assert not any("reprise" in line or snapshot.name in line for line in mounts), mounts
+    label = f"reprise.dev/run={get_run(kubectl, name)['metadata']['uid']}"
+    assert "persistentvolume/" in kubectl("get", "pv,pvc", "-A", "-l", label, "-o", "name")
+    delete_run(kubectl, name)
+    assert kubectl("get", "pv,pvc", "-A", "-l", label, "-o", "name") == ""
 
 
 # -- a live incident ----------------------------------------------------------------------------------------
@@ -220,3 +254,14 @@ def check_stirrup(kubectl: Kubectl, reprise: Reprise, name: str, folder: Path) -
         "costUSD": 0.0152, "tokensCached": 3200, "tokensIn": 4000, "tokensOut": 40,
     }  # fmt: skip
     assert attempt["status"]["turns"] == 4
+    # The record outlives the pod.
+    kubectl(
+        "delete", "jobs", "-n", "reprise-agents", "-l", f"reprise.dev/attempt={attempt['metadata']['uid']}"
+    )
+    printed = reprise("attempts", "record", f"{name}/1")
+    assert printed.returncode == 0, printed.stderr
+    messages = [json.loads(line) for line in printed.stdout.splitlines() if line.startswith("{")]
+    assert [item["event"] for item in messages] == [
+        "task", *["assistant", "tool"] * 4, "usage", "end",
+    ]  # fmt: skip
+    assert CAUSE in messages[2]["text"].replace("networkpolicy.networking.k8s.io", "NetworkPolicy")
