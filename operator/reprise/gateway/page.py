@@ -6,7 +6,7 @@ on.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,6 +14,7 @@ from reprise.domain import redaction, rows
 from reprise.domain.redaction import View
 from reprise.gateway import shape
 
+T = TypeVar("T")
 Judge = Callable[[bytes], bytes | None]
 
 
@@ -71,7 +72,7 @@ def read_table(body: bytes) -> Table:
     return _read(_TABLE, body)
 
 
-def _read(decoder: "msgspec.json.Decoder[Any]", body: bytes) -> Any:
+def _read(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
     try:
         return decoder.decode(body)
     except msgspec.DecodeError as exc:
