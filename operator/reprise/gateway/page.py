@@ -14,7 +14,7 @@ from reprise.domain import redaction, rows
 from reprise.domain.redaction import View
 from reprise.gateway import shape
 
-_Page = TypeVar("_Page")
+T = TypeVar("T")
 Judge = Callable[[bytes], bytes | None]
 
 
@@ -72,7 +72,7 @@ def read_table(body: bytes) -> Table:
     return _read(_TABLE, body)
 
 
-def _read(decoder: "msgspec.json.Decoder[_Page]", body: bytes) -> _Page:
+def _read(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
     try:
         return decoder.decode(body)
     except msgspec.DecodeError as exc:
