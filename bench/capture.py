@@ -188,9 +188,9 @@ async def _measure(root: Path) -> list[Figure]:
             listed = [_timed(lambda: kubectl("get", "-A", "-o", "json", names)) for _ in range(LISTS)]
             await asyncio.sleep(LATE_SECONDS)
     finally:
-        names = [_event(number, 0, node, prefix)["metadata"]["name"] for number in range(EVENTS)]
-        if names:
-            kubectl("delete", "events", "-n", "default", "--ignore-not-found", *names)
+        ours = [_event(number, 0, node, prefix)["metadata"]["name"] for number in range(EVENTS)]
+        if ours:
+            kubectl("delete", "events", "-n", "default", "--ignore-not-found", *ours)
     with seen.open("rb") as lines:
         counted = held(observed(lines, request), written(snapshot))
     say("counts the spans at Jaeger")

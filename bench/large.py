@@ -26,11 +26,12 @@ Json = dict[str, Any]
 
 
 def make_servable(root: Path) -> None:
-    """Give a generated snapshot what a replay reads of a recorded one: discovery, the index of its traces,
-    and its largest log under the name of a container that runs on a node."""
+    """Give a generated snapshot what a replay reads of a recorded one: discovery, namespaces, the index
+    of its traces, and its largest log under the name of a container that runs on a node."""
     groups = root / "api" / "apis.json"
     if not groups.is_file():
         groups.write_text('{"kind":"APIGroupList","apiVersion":"v1","groups":[]}\n')
+    _add_namespaces(root, json.loads((root / "manifest.json").read_bytes())["namespace"])
     index = root / "traces" / "index.tsv"
     if index.read_bytes().count(b"\n") < 2:
         _write_index(root / "traces" / "traces.jsonl", index)
@@ -46,6 +47,22 @@ def make_servable(root: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     largest.rename(log)
     _list_again(root, {largest.relative_to(root).as_posix(): log.relative_to(root).as_posix()})
+
+
+def _add_namespaces(root: Path, name: str) -> None:
+    """The gateway follows them before it serves."""
+    path = root / "objects" / "core~v1~namespaces.jsonl"
+    if path.is_file():
+        return
+    column = {"name": "Name", "type": "string", "format": "name", "description": "", "priority": 0}
+    head = {
+        "apiVersion": "v1", "kind": "NamespaceList", "itemKind": "Namespace", "plural": "namespaces",
+        "namespaced": False, "verbs": ["get", "list", "watch"], "resourceVersion": "100",
+        "columnDefinitions": [column],
+    }  # fmt: skip
+    meta = {"name": name, "uid": "uid-namespace", "resourceVersion": "1"}
+    row = {"cells": [name], "object": {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}}
+    path.write_text(f"{json.dumps(head)}\n{json.dumps(row)}\n")
 
 
 def _write_index(traces: Path, index: Path) -> None:

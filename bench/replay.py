@@ -30,7 +30,8 @@ REPLAY, PROXY = "replay", "kubectl proxy"
 
 def starts(snapshot: Path, root: Path) -> list[Figure]:
     """From the command to the line that says that it serves."""
-    first, later = [], []
+    first: list[float] = []
+    later: list[float] = []
     for number in range(ROUNDS):
         for label, found in (("first", first), ("later", later)):
             out = root / f"out-{number}-{label}"
