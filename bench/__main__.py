@@ -7,7 +7,10 @@ import sys
 
 from reprise.cluster import paths
 
-PARTS = ("memory", "gateway", "runs", "snapshots")
+PARTS = (
+    "memory", "gateway", "agents", "redaction", "replay", "large", "snapshots", "capture", "triage", "runs",
+    "quiet",
+)  # fmt: skip
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """One way to print a figure."""
 
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,10 +19,17 @@ class Figure:
     def median(self) -> float:
         return statistics.median(self.samples)
 
-    def quantile(self, share: float) -> float:
-        """Nearest-rank quantile, 0 < share <= 1."""
-        ordered = sorted(self.samples)
-        return ordered[max(0, min(len(ordered) - 1, round(share * len(ordered)) - 1))]
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """With linear interpolation, `share` in thousandths, 0 < share < 1. One value is its own percentile."""
+    if len(values) == 1:
+        return values[0]
+    return statistics.quantiles(values, n=1000, method="inclusive")[round(share * 1000) - 1]
+
+
+def say(text: str) -> None:
+    """Progress, to standard error: the tables go to standard output."""
+    print(f"  {text}", file=sys.stderr, flush=True)
 
 
 def render(title: str, figures: Sequence[Figure]) -> str:

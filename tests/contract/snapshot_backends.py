@@ -108,7 +108,13 @@ class FakePrometheus:
 
     async def alerting_rules(self) -> Json:
         return {
-            "groups": [{"name": "g", "interval": 5, "rules": [{"name": "A", "labels": {}, "alerts": []}]}]
+            "groups": [
+                {
+                    "name": "g",
+                    "interval": 5,
+                    "rules": [{"type": "alerting", "name": "A", "labels": {}, "alerts": []}],
+                }
+            ]
         }
 
     async def alert_history(self, start: float, end: float, step: float) -> list[prometheus.AlertSpan]:
@@ -123,14 +129,14 @@ class FakeJaeger:
         resource = {"k8s.namespace.name": "shop", "service.name": "cart"}
         at = int(START.timestamp() * 1e9) + 5_000_000_000
         span = Span(
-            "t", "s", "", "", "cart", "GET", SpanKind.SERVER, at, 5, StatusCode.OK, "", {}, resource, "", ""
+            "ab", "cd", "", "", "cart", "GET", SpanKind.SERVER, at, 5, StatusCode.OK, "", {}, resource, "", ""
         )
-        return [Trace("t", (span,), {})]
+        return [Trace("ab", (span,), {})]
 
     async def ui_traces(self, trace_ids: list[str]) -> list[Json]:
         span = {
-            "traceID": "t",
-            "spanID": "s",
+            "traceID": "ab",
+            "spanID": "cd",
             "operationName": "GET",
             "references": [],
             "startTime": int(START.timestamp() * 1e6) + 5_000_000,
@@ -140,7 +146,7 @@ class FakeJaeger:
             "warnings": None,
         }
         processes = {"p1": {"serviceName": "cart", "tags": []}}
-        return [{"traceID": "t", "spans": [span], "processes": processes, "warnings": None}]
+        return [{"traceID": "ab", "spans": [span], "processes": processes, "warnings": None}]
 
     async def ui_services(self) -> list[str]:
         return ["cart"]

@@ -4,6 +4,7 @@ import http.server
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -14,9 +15,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from reprise.agents import http_door
 from reprise.agents.http_door import HttpDoor
 from reprise.agents.journal import Journal
 from reprise.agents.protocol import DoorError
+from reprise.agents.triage import __main__ as triage
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "0" * 64
@@ -32,6 +35,7 @@ class SmallGateway(http.server.ThreadingHTTPServer):
         self.refuse: tuple[int, str] | None = None
         self.submitted: list[Any] = []
         self.seen: list[str] = []
+        self.now = ""
 
     @property
     def url(self) -> str:
@@ -62,7 +66,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             case ["api", "v1", "namespaces"]:
                 self._answer(200, {"items": [{"metadata": {"name": "shop"}}]})
             case ["attempt"]:
-                self._answer(200, {"namespace": "shop", "window": {"start": "2026-11-21T12:00:00Z"}})
+                self._answer(
+                    200,
+                    {
+                        "namespace": "shop",
+                        "window": {"start": "2026-11-21T12:00:00Z", "now": self.server.now},
+                    },
+                )
             case [*_, "deployments"]:
                 spec = {"replicas": 0, "template": {"metadata": {"labels": {"app": "cart"}}, "spec": {}}}
                 self._answer(200, {"items": [{"metadata": {"name": "cart"}, "spec": spec}]})
@@ -138,9 +148,22 @@ def test_the_agent_from_environment_to_submission(gateway: SmallGateway, tmp_pat
     assert TOKEN not in done.stdout
 
 
+def test_traces_are_asked_for_by_the_time_behind_the_door(gateway: SmallGateway) -> None:
+    """A replay stands still at a time long ago."""
+    gateway.now = "2026-11-21T12:10:00Z"
+    door(gateway).traces("web", limit=5, last_seconds=120)
+    assert gateway.seen[-1].endswith("start=1795262880000000")
+
+
 @pytest.mark.parametrize(
     ("refuse", "code"),
-    [((400, "entities[0]: …"), 1), ((409, "already submitted"), 0), ((410, "too late"), 1)],
+    [
+        ((400, "entities[0]: …"), 1),
+        ((409, "already submitted"), 0),
+        ((410, "too late"), 1),
+        # not the agent's failure: such an attempt is made again and never counts
+        ((503, "cannot be recorded"), 75),
+    ],
 )
 def test_exit_code_of_a_refused_submission(
     gateway: SmallGateway, tmp_path: Path, refuse: tuple[int, str], code: int
@@ -153,8 +176,21 @@ def test_exit_code_of_a_refused_submission(
 
 def test_everything_missing_is_said(tmp_path: Path) -> None:
     done = run_agent("", tmp_path, TOKEN_FILE="")
-    assert done.returncode == 2
+    assert done.returncode == 75
     assert "GATEWAY_URL and TOKEN_FILE" in done.stdout
+
+
+def test_without_a_gateway_it_is_not_the_agents_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(http_door, "CONNECT_PATIENCE_SECONDS", 0.0)
+    (tmp_path / "token").write_text(TOKEN)
+    monkeypatch.setenv("TOKEN_FILE", str(tmp_path / "token"))
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("GATEWAY_URL", f"http://127.0.0.1:{unheard.getsockname()[1]}")
+        assert triage.main() == 75
+    assert "gateway" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_wrong_token_is_an_error_with_the_gateways_words(gateway: SmallGateway) -> None:

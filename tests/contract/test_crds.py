@@ -181,3 +181,33 @@ def test_rules_hold_for_an_object_that_is_empty_by_default(case: str) -> None:
 
     name, part, _ = PAIRS[case]
     assert list(look(schema(name, part))) == []
+
+
+def test_a_retention_policy_says_something() -> None:
+    """What the rules refuse is tried on a real server in test_crds_server.py."""
+    snapshot = dict(leaves(schema("benchmarkruns", "spec")))[".snapshot"]
+    kept = snapshot["properties"]["retention"]
+    assert "default" not in kept, "an empty object by default would break its own rule"
+    assert [rule["rule"] for rule in kept["x-kubernetes-validations"]] == [
+        "has(self.keepLast) || has(self.keepDays)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "mode"),
+    [
+        ({"retention": {}}, "live"),
+        ({"retention": {"keepLast": 0}}, "live"),
+        ({"retention": {"keepDays": 0}}, "live"),
+        ({"enabled": False, "retention": {"keepLast": 1}}, "live"),
+        ({"source": "x", "retention": {"keepLast": 1}}, "replay"),
+        ({"source": "file:///etc"}, "replay"),
+        ({"source": "https://me:secret@host/a"}, "replay"),
+        ({"source": "../x"}, "replay"),
+    ],
+)
+def test_the_types_refuse_what_the_rules_refuse(snapshot: dict[str, Any], mode: str) -> None:
+    """For objects that were stored before the rules were there."""
+    spec = {"mode": mode, "snapshot": snapshot, **({"scenario": "x"} if mode == "live" else {})}
+    with pytest.raises(ValueError, match=r"retention|source|keep"):
+        benchmark_run.Spec.model_validate(spec)

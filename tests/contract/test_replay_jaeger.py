@@ -3,139 +3,30 @@
 Skipped where `reprise up` has not built Jaeger.
 """
 
-import asyncio
 import json
-import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-import yaml
+from tests.support import jaegers
 from tests.support import snapshot_v2 as snapshots
 
-from reprise.cluster import paths
 from reprise.replay import source
 from reprise.replay.clock import Clock
 from reprise.replay.trace_index import TraceIndex
 from reprise.replay.traces import Traces
 
-# Found before tests are cut off from the home folder.
-_BUILT = sorted(paths.cache_dir().glob("go/jaeger-*/jaeger"))
-pytestmark = pytest.mark.skipif(not _BUILT, reason="no Jaeger was built")
-START_SECONDS = 120
-_KINDS = {"server": 2, "client": 3}
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
-def value(item: object) -> dict[str, Any]:
-    match item:
-        case bool():
-            return {"boolValue": item}
-        case int():
-            return {"intValue": str(item)}
-        case float():
-            return {"doubleValue": item}
-        case _:
-            return {"stringValue": str(item)}
-
-
-def attributes(pairs: Iterator[tuple[str, object]] | list[tuple[str, object]]) -> list[dict[str, Any]]:
-    return [{"key": key, "value": value(item)} for key, item in pairs]
-
-
-def otlp(trace: dict[str, Any]) -> dict[str, Any]:
-    """The made-up trace, as an application would send it."""
-    derived = {"span.kind", "error", "otel.status_code"}
-    resources = []
-    for span in trace["spans"]:
-        tags = {tag["key"]: tag["value"] for tag in span["tags"]}
-        process = trace["processes"][span["processID"]]
-        begin = span["startTime"] * 1000
-        one: dict[str, Any] = {
-            "traceId": span["traceID"],
-            "spanId": span["spanID"],
-            "parentSpanId": span["references"][0]["spanID"] if span["references"] else "",
-            "name": span["operationName"],
-            "kind": _KINDS[tags["span.kind"]],
-            "startTimeUnixNano": str(begin),
-            "endTimeUnixNano": str(begin + span["duration"] * 1000),
-            "attributes": attributes([(key, item) for key, item in tags.items() if key not in derived]),
-            "status": {"code": {"OK": 1, "ERROR": 2}.get(tags.get("otel.status_code", ""), 0)},
-        }
-        for log in span["logs"]:
-            fields = {field["key"]: field["value"] for field in log["fields"]}
-            name = fields.pop("event")
-            moment = {
-                "timeUnixNano": str(begin),
-                "name": name,
-                "attributes": attributes(list(fields.items())),
-            }
-            one["events"] = [moment]
-        of = [
-            ("service.name", process["serviceName"]),
-            *((tag["key"], tag["value"]) for tag in process["tags"]),
-        ]
-        resources.append({"resource": {"attributes": attributes(of)}, "scopeSpans": [{"spans": [one]}]})
-    return {"resourceSpans": resources}
+pytestmark = pytest.mark.skipif(not jaegers.BUILT, reason="no Jaeger was built")
 
 
 @pytest.fixture
 async def live(tmp_path: Path) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
     """A Jaeger with memory storage that has the made-up traces, in the order of time."""
-    query, grpc, receiver = free_ports(3)
-    storage = {"backends": {"mem": {"memory": {"max_traces": 12000}}}}
-    config = {
-        "service": {
-            "extensions": ["jaeger_storage", "jaeger_query"],
-            "pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["jaeger_storage_exporter"]}},
-            "telemetry": {"metrics": {"level": "none"}},
-        },
-        "extensions": {
-            "jaeger_storage": storage,
-            "jaeger_query": {
-                "storage": {"traces": "mem"},
-                "http": {"endpoint": f"127.0.0.1:{query}"},
-                "grpc": {"endpoint": f"127.0.0.1:{grpc}"},
-            },
-        },
-        "receivers": {"otlp": {"protocols": {"http": {"endpoint": f"127.0.0.1:{receiver}"}}}},
-        "exporters": {"jaeger_storage_exporter": {"trace_storage": "mem"}},
-    }
-    (tmp_path / "jaeger.yaml").write_text(yaml.safe_dump(config))
-    process = await asyncio.create_subprocess_exec(
-        _BUILT[-1],
-        f"--config={tmp_path / 'jaeger.yaml'}",
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stderr is not None
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            while line := await process.stderr.readline():
-                if b"Everything is ready" in line:
-                    break
-            else:
-                raise AssertionError("Jaeger did not start")
-        draining = asyncio.create_task(process.stderr.read())
-        async with aiohttp.ClientSession() as http:
-            for trace in snapshots.traces():
-                async with http.post(f"http://127.0.0.1:{receiver}/v1/traces", json=otlp(trace)) as answer:
-                    assert answer.status == 200, await answer.text()
-            yield f"http://127.0.0.1:{query}", http
-    finally:
-        process.kill()
-        await process.wait()
-    await draining
+    async with aiohttp.ClientSession() as http, jaegers.running(tmp_path) as server:
+        await server.take(snapshots.traces(), http)
+        yield server.url, http
 
 
 async def ask(live: tuple[str, aiohttp.ClientSession], path: str, query: dict[str, str]) -> tuple[int, Any]:

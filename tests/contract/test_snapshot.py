@@ -1,9 +1,11 @@
 """A whole snapshot: recorded, read as its readers read it, verified, tampered with."""
 
 import asyncio
+import copy
 import csv
 import dataclasses
 import datetime as dt
+import hashlib
 import json
 import os
 import resource
@@ -16,6 +18,7 @@ import pytest
 from click.testing import CliRunner
 from tests.contract import snapshot_backends as backends
 from tests.fakes.api_server import COLUMNS, ApiServer, connect, serve
+from tests.support import small_disk
 
 from reprise.cli.snapshot import snapshot as snapshot_command
 from reprise.domain import errors
@@ -420,6 +423,24 @@ def test_command(recorded: Path, tmp_path: Path) -> None:
     assert isinstance(nothing.exception, errors.NotFound)
 
 
+def test_the_command_checks_shapes_and_digests_at_once(recorded: Path) -> None:
+    """A document of another shape whose digest is right, beside one whose digest is wrong."""
+    (recorded / "topology.json").write_text('{"nodes": []}')
+    document = json.loads((recorded / "manifest.json").read_text())
+    for entry in document["files"]:
+        if entry["path"] == "topology.json":
+            entry["sha256"] = hashlib.sha256(b'{"nodes": []}').hexdigest()
+            entry["bytes"] = 13
+    (recorded / "manifest.json").write_text(json.dumps(document))
+    swap_bytes(recorded)
+    assert len(verify.verify(recorded).problems) == 1
+    bad = CliRunner().invoke(snapshot_command, ["verify", str(recorded)])
+    assert bad.exit_code == 1
+    assert "topology.json: $: 'edges' is a required property" in bad.output
+    assert "otel_logs_raw.tsv: expected sha256" in bad.output
+    assert "2 problems in" in bad.output
+
+
 def test_reading_a_table_back(recorded: Path) -> None:
     rows = tables.read_rows(recorded / "otel_logs_raw.tsv")
     assert [tables.unescape(row["Body"]) for row in rows] == ["hello", "plain"]
@@ -455,6 +476,53 @@ async def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert os.listdir(tmp_path) == []
+
+
+async def test_a_disk_that_is_really_full_while_recording(tmp_path: Path) -> None:
+    with small_disk.mounted(tmp_path / "volume", "64k") as volume:
+        with pytest.raises(errors.Refused, match="No space left on device; see its volume"):
+            await take(volume / "snap")
+        assert os.listdir(volume) == [], "nothing half-written is left"
+        small_disk.grow(volume, "16m")
+        await take(volume / "snap")
+        assert verify.verify(volume / "snap").ok
+        assert sorted(os.listdir(volume)) == ["snap", "snap.private"]
+
+
+async def test_a_pod_with_a_hostile_name_is_a_gap(tmp_path: Path) -> None:
+    """No API server takes such a name. What answers as one may be something else."""
+    server = backends.api_server()
+    for name in ("..", "a/../../../../evil"):
+        server.put("pods", name, "shop", **copy.deepcopy(backends.POD))
+        server.logs["shop", name, "cart", False] = backends.LOG
+    made = await take(tmp_path / "home" / "snap", server=server)
+    gaps = {gap.what: gap.why for gap in made.missing if gap.signal == "logs"}
+    assert {"shop/../cart", "shop/a/../../../../evil/cart"} <= set(gaps)
+    assert sorted(os.listdir(tmp_path / "home")) == ["snap", "snap.private"]
+    assert os.listdir(tmp_path) == ["home"]
+    assert verify.verify(tmp_path / "home" / "snap").ok
+
+
+async def test_clocks_that_go_wrong(tmp_path: Path) -> None:
+    """One node's clock is an hour behind, another's an hour ahead: lines of a later time than the window are
+    left out, what the API server says is kept as it says it, and the timeline is the operator's alone."""
+    server = backends.api_server()
+    for name, at in (("behind", "2026-11-21T11:00:30"), ("ahead", "2026-11-21T13:00:30")):
+        server.put(
+            "events", name, "shop", involvedObject={"kind": "Pod", "name": "cart-1"}, lastTimestamp=f"{at}Z"
+        )
+    ahead = b"2026-11-21T13:00:10.5Z from the future\n"
+    server.logs["shop", "cart-1", "cart", False] = ahead + backends.LOG
+    made = await take(tmp_path / "snap", server=server)
+    assert verify.verify(tmp_path / "snap").ok
+    assert made.timeline["baselineAt"] == "2026-11-21T12:00:00.000000Z"
+    log = (tmp_path / "snap/logs/shop/cart-1/cart.log").read_bytes()
+    assert log == backends.LOG
+    events = [
+        line["object"]["metadata"]["name"]
+        for line in lines(tmp_path / "snap/objects/core~v1~events.jsonl")[1:]
+    ]
+    assert "ahead" in events
 
 
 async def test_a_spool_becomes_the_history_and_the_tables(tmp_path: Path) -> None:

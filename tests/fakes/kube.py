@@ -17,8 +17,8 @@ from reprise.adapters.kube import Json, Kube, Resource, Response
 
 _ALL = frozenset({"create", "delete", "get", "list", "patch", "update", "watch"})
 _KINDS = {
-    "v1": "ConfigMap Endpoints Event LimitRange Namespace! Node! PersistentVolumeClaim Pod ResourceQuota "
-    "Secret Service ServiceAccount",
+    "v1": "ConfigMap Endpoints Event LimitRange Namespace! Node! PersistentVolume! PersistentVolumeClaim Pod "
+    "ResourceQuota Secret Service ServiceAccount",
     "apps/v1": "DaemonSet Deployment ReplicaSet StatefulSet",
     "autoscaling/v2": "HorizontalPodAutoscaler",
     "batch/v1": "CronJob Job",

@@ -1,5 +1,7 @@
 """A real S3 server on this machine, in a thread, that can be told to fail."""
 
+import io
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +24,11 @@ class Server:
         # Writes that are answered before every later one is refused; None: all.
         self.writes_left: int | None = None
         self.deletes_fail = False
+        # Dies with this write (from 1; 0: now) until it is None again: every connection is cut.
+        self.dies_at_write: int | None = None
+        # Every answer to a GET of an object is cut after so many bytes of it; None: none is.
+        self.dies_after: int | None = None
+        self._writes = 0
         (root / BUCKET).mkdir(parents=True)
         owner = self
 
@@ -31,7 +38,35 @@ class Server:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
+            def cut(self) -> None:
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
+
+            def is_dead(self) -> bool:
+                return owner.dies_at_write is not None and owner._writes >= owner.dies_at_write
+
+            def do_GET(self) -> None:
+                if self.is_dead():
+                    self.cut()
+                    return
+                if owner.dies_after is None or "list-type" in self.path:
+                    super().do_GET()
+                    return
+                whole, self.wfile = self.wfile, io.BytesIO()
+                super().do_GET()
+                head, _, body = self.wfile.getvalue().partition(b"\r\n\r\n")
+                self.wfile = whole
+                # What is smaller is sent whole: the manifest is, the data are not.
+                self.wfile.write(head + b"\r\n\r\n" + body[: max(owner.dies_after, 0)])
+                if len(body) > owner.dies_after:
+                    self.wfile.flush()
+                    self.cut()
+
             def do_PUT(self) -> None:
+                owner._writes += 1
+                if self.is_dead():
+                    self.cut()
+                    return
                 if owner.writes_left is not None:
                     owner.writes_left -= 1
                     if owner.writes_left < 0:
@@ -41,6 +76,9 @@ class Server:
                 super().do_PUT()
 
             def do_POST(self) -> None:
+                if self.is_dead():
+                    self.cut()
+                    return
                 if not self.path.endswith("?delete"):
                     super().do_POST()
                     return

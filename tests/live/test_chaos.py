@@ -107,3 +107,40 @@ async def test_an_experiment_comes_into_force_and_goes(
     finally:
         await settle(engine.revert, plan)
     assert await kube.get(plan.mutations[0].ref) is None
+
+
+CONTROLLER = ObjectRef("apps/v1", "Deployment", "chaos-mesh", "chaos-controller-manager")
+
+
+async def scaled(kube: Kube, replicas: int) -> None:
+    """Chaos Mesh with so many controllers, once it has them."""
+    await kube.patch(CONTROLLER, {"spec": {"replicas": replicas}})
+    async with asyncio.timeout(180):
+        while True:
+            found = await kube.get(CONTROLLER)
+            assert found is not None
+            status = found.get("status", {})
+            if status.get("availableReplicas", 0) == status.get("replicas", 0) == replicas:
+                return
+            await asyncio.sleep(0.5)
+
+
+@pytest.mark.usefixtures("trial")
+async def test_an_experiment_is_let_go_of_when_chaos_mesh_is_down(kube: Kube) -> None:
+    engine = Engine(kube)
+    fault = Fault("pod-chaos-pod-failure", "Deployment", "idle", {})
+    wanted = Scenario("trial", "t", "t", Difficulty.EASY, (), "otel-demo", (fault,), ())
+    plan = await engine.plan(wanted, NAMESPACE, seed=1)
+    try:
+        await settle(engine.apply, plan)
+        hit = {pod["metadata"]["uid"] for pod in await kube.list_objects("v1", "Pod", NAMESPACE)}
+        await scaled(kube, 0)
+    finally:
+        # Taken back with nobody there who would answer to the finalizer, or to the webhooks.
+        try:
+            await settle(engine.revert, plan, seconds=240)
+        finally:
+            await scaled(kube, 1)
+    assert await kube.get(plan.mutations[0].ref) is None
+    left = {pod["metadata"]["uid"] for pod in await kube.list_objects("v1", "Pod", NAMESPACE)}
+    assert not left & hit, "what was done to the pods went with them"

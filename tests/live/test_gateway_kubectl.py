@@ -13,6 +13,8 @@ import pytest
 from tests.live.gateway_fixtures import gateway, shop
 from tests.live.gateway_harness import Agent, Gateway
 
+from reprise.domain import chain
+
 __all__ = ["gateway", "shop"]
 
 
@@ -227,6 +229,32 @@ def test_killed_and_started_again_it_goes_on(gateway: Gateway, shop: str) -> Non
     one.wait_for_phase("TurnsExhausted")
     seqs = [line["seq"] for line in gateway.trail(one)]
     assert seqs == list(range(1, len(seqs) + 1))
+
+
+def test_killed_in_the_middle_of_a_watch_it_goes_on(gateway: Gateway, shop: str) -> None:
+    """The watch ends, the next one works with the same token, and the record is whole."""
+    one = gateway.agent(shop)
+    command = ["kubectl", "--kubeconfig", str(one.kubeconfig), "get", "configmaps", "-w", "-o", "name"]
+
+    def watch() -> "subprocess.Popen[str]":
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    process = watch()
+    assert process.stdout is not None
+    assert process.stdout.readline() == "configmap/kube-root-ca.crt\n"
+    gateway.stop(hard=True)
+    process.communicate(timeout=60)
+    gateway.start()
+    name = f"after-{secrets.token_hex(4)}"
+    process = watch()
+    gateway.admin("create", "configmap", name, "-n", shop)
+    read_until(process, name, 30)
+    assert one.http("POST", "/submit", json={"entities": []}).status_code == 200
+    said = one.wait_for_phase("Submitted")["audit"]
+    lines = (gateway.audit / f"{one.uid}.jsonl").read_bytes().splitlines(keepends=True)
+    checked = chain.check(lines, one.uid, chain.Anchor(said["lines"], said["head"]))
+    assert checked.whole, checked
+    assert sum(json.loads(line).get("verb") == "watch" for line in lines) >= 2
 
 
 def test_the_kubeconfig_is_private(agent: Agent) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.live.crawler import Crawler
+from tests.live.crawler import WRITES, Crawler
 from tests.live.gateway_fixtures import deployed_gateway, gateway, shop
 from tests.live.gateway_harness import Gateway
 
@@ -159,14 +159,20 @@ def crawled(
     if request.param == "deployed":
         door = deployed_gateway(tmp_path_factory.mktemp("deployed"), gateway, kubeconfig)
     agent = door.agent(shop)
-    crawler = Crawler(agent.server, agent.token, str(agent.ca_file))
+    crawler = Crawler(agent.server, agent.token, str(agent.ca_file), shop)
     crawler.everything()
     return crawler
 
 
-def test_the_crawler_has_really_read_things(crawled: Crawler, gateway: Gateway, shop: str) -> None:
+def test_the_crawler_has_really_read_things(
+    crawled: Crawler, gateway: Gateway, shop: str, record_property: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Else finding nothing would mean nothing."""
     succeeded = [asked for asked, _ in crawled.found if asked.endswith("→ 200")]
+    record_property("asked", len(crawled.found))
+    record_property("read", len(succeeded))
+    with capsys.disabled():
+        print(f"\nleak hunt at the door: {len(crawled.found)} questions, {len(succeeded)} read")
     assert len(succeeded) > 300
     for part in ("/log", "watch", "openapi/v3/api/v1", "as=Table", "as=PartialObjectMetadata"):
         assert any(part in asked for asked in succeeded), part
@@ -176,7 +182,32 @@ def test_the_crawler_has_really_read_things(crawled: Crawler, gateway: Gateway, 
         assert crawled.mentions(["kube_pod_info"])
     for word in ("coredns", "shown-config-", shop, "kube-scheduler", "node.kubernetes.io"):
         assert crawled.mentions([word]), word
-    assert not [asked for asked, _ in crawled.found if asked.endswith("→ 500")]
+    assert not [asked for asked, _ in crawled.found if asked.endswith(("→ 500", "→ 0"))]
+
+
+def test_every_form_but_json_is_refused(crawled: Crawler) -> None:
+    """What cannot be filtered is not given, however it is asked for."""
+    kubernetes = [
+        (asked, text)
+        for asked, text in crawled.found
+        if asked.startswith(("GET /api", "GET /openapi")) and asked.endswith("→ 200")
+    ]
+    for form in ("protobuf,applicat", "application/*]", "*/*]", "v=v1;g=meta.k8s.io"):
+        assert any(form in asked for asked, _ in kubernetes), form
+    for asked, text in kubernetes:
+        head = text.partition("\n\n")[0].lower()
+        assert "content-type: application/json" in head or ("/log?" in asked and "text/plain" in head), asked
+        assert "k8s\x00" not in text, asked
+    for form in ("application/cbor]", "application/yaml]", "protobuf]"):
+        given = [asked for asked, _ in crawled.found if form in asked]
+        assert given, form
+        assert not [asked for asked in given if asked.endswith("→ 200")], form
+
+
+def test_no_verb_but_reading_gets_anywhere(crawled: Crawler) -> None:
+    asked = [asked for asked, _ in crawled.found if asked.split()[0] in WRITES and "/mcp" not in asked]
+    assert len(asked) > 200
+    assert [one for one in asked if one.rpartition(" ")[2].startswith(("1", "2", "3", "5"))] == []
 
 
 def test_nothing_names_the_product_or_the_injector(crawled: Crawler) -> None:

@@ -30,10 +30,23 @@ BAD = {
     "unknown field": ({"scenario": CONTROL, "scenarios": 1}, 'unknown field "spec.scenarios"'),
     "repeats 0": ({"scenario": CONTROL, "repeats": 0}, "spec.repeats"),
     "repeats 101": ({"scenario": CONTROL, "repeats": 101}, "spec.repeats"),
-    "no scenario": ({}, "spec.scenario: Required value"),
+    "no scenario": ({}, "expected scenario, because mode is live"),
     "no such agent": ({"scenario": CONTROL, "agent": {"kind": "human"}}, "spec.agent.kind"),
     "an image for nobody": (
-        {"scenario": CONTROL, "agent": {"kind": "none", "image": "x"}}, "image is only used by kind triage",
+        {"scenario": CONTROL, "agent": {"kind": "none", "image": "x"}},
+        "image is only used by kinds that run as a Job",
+    ),
+    "a snapshot for rules": (
+        {"scenario": CONTROL, "agent": {"kind": "triage", "mountSnapshot": True}},
+        "mountSnapshot is only used by the kinds stirrup and command",
+    ),
+    "a snapshot that is not made": (
+        {
+            "scenario": CONTROL,
+            "snapshot": {"enabled": False},
+            "agent": {"kind": "command", "image": "i", "command": ["c"], "mountSnapshot": True},
+        },
+        "agent.mountSnapshot: expected snapshot.enabled",
     ),
     "a system namespace": (
         {"scenario": CONTROL, "application": {"namespace": "kube-system"}}, "an application's own namespace",

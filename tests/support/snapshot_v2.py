@@ -1,11 +1,13 @@
 """A small snapshot of schema version 2, made up: a shop with a pod that crashes, half an hour long."""
 
 import datetime as dt
-import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from tests.fakes.snapshot_v2 import Builder
+from tests.support import snapshot_api
 
 Json = dict[str, Any]
 ID = "0123456789abcdef"
@@ -16,22 +18,13 @@ SYMPTOM = BASELINE + dt.timedelta(minutes=22)
 RECORDED = BASELINE + dt.timedelta(minutes=30)
 LOG_LINES = 600
 SCRAPE_SECONDS = 5
-_READS = ["get", "list", "watch"]
 _COLUMNS = {
     "pods": (
-        "Name",
-        "Ready",
-        "Status",
-        "Restarts",
-        "Age",
-        "IP*",
-        "Node*",
-        "Nominated Node*",
-        "Readiness Gates*",
+        "Name", "Ready", "Status", "Restarts", "Age", "IP*", "Node*", "Nominated Node*", "Readiness Gates*",
     ),
     "events": ("Last Seen", "Type", "Reason", "Object", "Message"),
     "": ("Name", "Age"),
-}
+}  # fmt: skip
 
 
 def text(time: dt.datetime) -> str:
@@ -190,24 +183,6 @@ def columns(plural: str) -> list[Json]:
         }
         for name in _COLUMNS.get(plural, _COLUMNS[""])
     ]
-
-
-# (group, version, plural, kind, namespaced, short name)
-KINDS = (
-    ("", "v1", "configmaps", "ConfigMap", True, "cm"),
-    ("", "v1", "events", "Event", True, "ev"),
-    ("", "v1", "namespaces", "Namespace", False, "ns"),
-    ("", "v1", "nodes", "Node", False, "no"),
-    ("", "v1", "pods", "Pod", True, "po"),
-    ("", "v1", "services", "Service", True, "svc"),
-    ("apps", "v1", "deployments", "Deployment", True, "deploy"),
-    ("apps", "v1", "replicasets", "ReplicaSet", True, "rs"),
-    ("batch", "v1", "jobs", "Job", True, "job"),
-    ("coordination.k8s.io", "v1", "leases", "Lease", True, "lease"),
-    ("events.k8s.io", "v1", "events", "Event", True, "ev"),
-    ("metrics.k8s.io", "v1beta1", "nodes", "NodeMetrics", False, ""),
-    ("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", True, ""),
-)
 
 
 def objects() -> dict[tuple[str, str], list[Json]]:
@@ -425,41 +400,16 @@ def traces() -> list[Json]:
 # -- files ------------------------------------------------------------------------------------------
 
 
-class _Writer:
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self.files: list[Json] = []
-
-    def write(self, name: str, data: str) -> None:
-        path = self._root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        encoded = data.encode()
-        path.write_bytes(encoded)
-        has_head = name.endswith(".tsv") or name.startswith("objects/")
-        rows = encoded.count(b"\n") - has_head
-        self.files.append(
-            {
-                "path": name,
-                "sha256": hashlib.sha256(encoded).hexdigest(),
-                "bytes": len(encoded),
-                "rows": rows,
-            }
-        )
-
-    def lines(self, name: str, values: Iterable[Any]) -> None:
-        self.write(name, "".join(f"{value if isinstance(value, str) else dump(value)}\n" for value in values))
-
-
 def _cells(plural: str, obj: Json) -> list[Any]:
     return {"pods": pod_cells, "events": event_cells}.get(plural, plain_cells)(obj)
 
 
 def build(root: Path) -> Path:
     """Write the snapshot into the folder `root`; returns it."""
-    out = _Writer(root)
-    _api(out)
+    out = Builder(root)
+    snapshot_api.write(out)
     here = objects()
-    for group, version, plural, kind, namespaced, _ in KINDS:
+    for group, version, plural, kind, namespaced, _ in snapshot_api.KINDS:
         has_table = group != "metrics.k8s.io"
         name = f"{group or 'core'}~{version}~{plural}.jsonl"
         head = {
@@ -468,7 +418,7 @@ def build(root: Path) -> Path:
             "itemKind": kind,
             "plural": plural,
             "namespaced": namespaced,
-            "verbs": _READS,
+            "verbs": snapshot_api.READS,
             "resourceVersion": "300" if has_table else "",
             "columnDefinitions": columns(plural) if has_table else None,
         }
@@ -497,31 +447,16 @@ def build(root: Path) -> Path:
     out.lines("logs/otel-demo/ad-1/ad.log", log_lines("ad", 3))
     out.lines("logs/otel-demo/ad-1/ad.previous.log", log_lines("old ad", 3))
     out.lines("metrics/series.jsonl", series())
-    out.write("metrics/metadata.json", dump({"up": [{"type": "gauge", "help": "is up", "unit": ""}]}) + "\n")
-    out.write("alerts/rules.json", dump(rules()) + "\n")
-    out.write("alerts/history.json", "[]\n")
+    out.json("metrics/metadata.json", {"up": [{"type": "gauge", "help": "is up", "unit": ""}]})
+    out.json("alerts/rules.json", rules())
+    out.json("alerts/history.json", [])
     _traces(out)
-    out.write("topology.json", dump({"nodes": [], "edges": []}) + "\n")
+    out.json("topology.json", {"nodes": [], "edges": []})
     for table in ("k8s_events_raw", "k8s_objects_raw", "otel_logs_raw", "otel_traces_raw"):
-        out.write(f"{table}.tsv", "Timestamp\n")
-    manifest = {
-        "schemaVersion": 2,
-        "id": ID,
-        "namespace": NAMESPACE,
-        "seed": 7,
-        "timeline": {
-            "baselineAt": text(BASELINE),
-            "injectedAt": text(INJECTED),
-            "symptomAt": text(SYMPTOM),
-            "recordedAt": text(RECORDED),
-        },
-        "versions": {},
-        "settings": {},
-        "files": sorted(out.files, key=lambda entry: str(entry["path"])),
-        "missing": [],
-    }
-    (root / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
-    return root
+        out.text(f"{table}.tsv", "Timestamp\n")
+    times = {"baselineAt": BASELINE, "injectedAt": INJECTED, "symptomAt": SYMPTOM, "recordedAt": RECORDED}
+    timeline = {name: text(time) for name, time in times.items()}
+    return out.finish(id=ID, namespace=NAMESPACE, timeline=timeline, versions={}, settings={})
 
 
 def quoted(value: object) -> str:
@@ -529,7 +464,7 @@ def quoted(value: object) -> str:
     return '"' + dump(value).replace('"', '""') + '"'
 
 
-def _traces(out: _Writer) -> None:
+def _traces(out: Builder) -> None:
     rows, lines, offset = [], [], 0
     for one in traces():
         line = dump(one)
@@ -554,108 +489,4 @@ def _traces(out: _Writer) -> None:
         },
         "dependencies": [{"parent": "frontend", "child": "cart", "callCount": 5}],
     }
-    out.write("traces/services.json", dump(services) + "\n")
-
-
-def _api(out: _Writer) -> None:
-    out.write("api/version.json", dump({"major": "1", "minor": "36", "gitVersion": "v1.36.3"}) + "\n")
-    out.write("api/api.json", dump({"kind": "APIVersions", "versions": ["v1"]}) + "\n")
-    groups = sorted({(group, version) for group, version, *_ in KINDS if group})
-    listed = []
-    for group, version in groups:
-        known = {"groupVersion": f"{group}/{version}", "version": version}
-        one = {"name": group, "versions": [known], "preferredVersion": known}
-        listed.append(one)
-        out.write(f"api/apis~{group}.json", dump({"kind": "APIGroup", "apiVersion": "v1", **one}) + "\n")
-    out.write("api/apis.json", dump({"kind": "APIGroupList", "apiVersion": "v1", "groups": listed}) + "\n")
-    for group, version in [("", "v1"), *groups]:
-        resources = [
-            {
-                "name": plural,
-                "singularName": kind.lower(),
-                "namespaced": namespaced,
-                "kind": kind,
-                "verbs": _READS if group != "metrics.k8s.io" else _READS[:2],
-                **({"shortNames": [short]} if short else {}),
-            }
-            for its, _, plural, kind, namespaced, short in KINDS
-            if its == group
-        ]
-        if not group:
-            logs = {
-                "name": "pods/log",
-                "singularName": "",
-                "namespaced": True,
-                "kind": "Pod",
-                "verbs": ["get"],
-            }
-            resources.append(logs)
-        name = f"api/apis~{group}~{version}.json" if group else "api/api~v1.json"
-        document = {
-            "kind": "APIResourceList",
-            "apiVersion": "v1",
-            "groupVersion": f"{group}/{version}" if group else version,
-            "resources": resources,
-        }
-        out.write(name, dump(document) + "\n")
-    for name, chosen in (("api", [("", "v1")]), ("apis", groups)):
-        items = [
-            {
-                "metadata": {"name": group, "creationTimestamp": None},
-                "versions": [{"version": version, "resources": _aggregated(group), "freshness": "Current"}],
-            }
-            for group, version in chosen
-        ]
-        document = {
-            "kind": "APIGroupDiscoveryList",
-            "apiVersion": "apidiscovery.k8s.io/v2",
-            "metadata": {},
-            "items": items,
-        }
-        out.write(f"api/{name}.aggregated.json", dump(document) + "\n")
-    _schemas(out)
-
-
-def _aggregated(group: str) -> list[Json]:
-    found = []
-    for its, version, plural, kind, namespaced, short in KINDS:
-        if its != group:
-            continue
-        one = {
-            "resource": plural,
-            "responseKind": {"group": group, "version": version, "kind": kind},
-            "scope": "Namespaced" if namespaced else "Cluster",
-            "singularResource": kind.lower(),
-            "verbs": _READS if group != "metrics.k8s.io" else _READS[:2],
-            **({"shortNames": [short]} if short else {}),
-        }
-        if (group, plural) == ("", "pods"):
-            kind_of = {"group": "", "version": "v1", "kind": "Pod"}
-            one["subresources"] = [{"subresource": "log", "responseKind": kind_of, "verbs": ["get"]}]
-        found.append(one)
-    return found
-
-
-def _schemas(out: _Writer) -> None:
-    gvk = {"group": "", "version": "v1", "kind": "Pod"}
-    spec = {
-        "description": "What the pod shall be.",
-        "type": "object",
-        "properties": {"nodeName": {"description": "Where it shall run.", "type": "string"}},
-    }
-    pod_schema = {
-        "description": "A pod.",
-        "type": "object",
-        "properties": {"spec": {"$ref": "#/components/schemas/io.k8s.api.core.v1.PodSpec"}},
-        "x-kubernetes-group-version-kind": [gvk],
-    }
-    operation = {"get": {"x-kubernetes-action": "list", "x-kubernetes-group-version-kind": gvk}}
-    document = {
-        "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": "v1.36.3"},
-        "paths": {"/api/v1/namespaces/{namespace}/pods": operation},
-        "components": {"schemas": {"io.k8s.api.core.v1.Pod": pod_schema, "io.k8s.api.core.v1.PodSpec": spec}},
-    }
-    out.write("api/openapi~v3~api~v1.json", dump(document) + "\n")
-    index = {"paths": {"api/v1": {"serverRelativeURL": "/openapi/v3/api/v1?hash=1"}}}
-    out.write("api/openapi~v3.json", dump(index) + "\n")
+    out.json("traces/services.json", services)

@@ -16,6 +16,7 @@ from reprise.domain.entities import ObjectRef
 from reprise.domain.plan import (
     DropNewReplicaSets,
     RecyclePods,
+    RecycleUsers,
     RemovePods,
     ReplaceBackedOff,
     ReplacePods,
@@ -49,6 +50,8 @@ async def perform(kube: Kube, step: Step) -> str:
             return await _made(kube, deployment, 1)
         case RecyclePods():
             return await _recycle(kube, deployment, step.after, step.one_by_one)
+        case RecycleUsers():
+            return await _recycle_users(kube, deployment, step)
         case RemovePods():
             return await _remove(kube, deployment)
         case ReplacePods():
@@ -168,17 +171,7 @@ async def _made(kube: Kube, deployment: Json, wanted: int) -> str:
 
 
 async def _recycle(kube: Kube, deployment: Json, after: ObjectRef, one_by_one: bool) -> str:
-    cause = await kube.get(after)
-    if cause is None:
-        return ""
-    changed = last_change(cause)
-    # NB: times have whole seconds. A pod of the very second of the change may be older, so it goes too: at
-    # worst one pod is replaced in vain.
-    stale = [
-        pod
-        for pod in await pods_of(kube, deployment)
-        if _time(pod["metadata"]["creationTimestamp"]) <= changed
-    ]
+    stale = await _older(kube, deployment, after)
     if not one_by_one:
         await _delete_pods(kube, stale)
     elif not unavailable(deployment):
@@ -186,6 +179,28 @@ async def _recycle(kube: Kube, deployment: Json, after: ObjectRef, one_by_one: b
         leaving = [pod for pod in stale if pod["metadata"].get("deletionTimestamp")]
         await _delete_pods(kube, [] if leaving else stale[:1])
     return f"{len(stale)} pods of {_name(deployment)} to be replaced" if stale else ""
+
+
+async def _recycle_users(kube: Kube, deployment: Json, step: RecycleUsers) -> str:
+    servers = await kube.get(step.servers)
+    if servers is not None and await _older(kube, servers, step.after):
+        return f"the pods of {_name(deployment)} to be replaced, after those of {_name(servers)}"
+    return await _recycle(kube, deployment, step.after, one_by_one=False)
+
+
+async def _older(kube: Kube, deployment: Json, cause: ObjectRef) -> list[Json]:
+    """The pods that were made before the last change of the cause, which may be gone."""
+    found = await kube.get(cause)
+    if found is None:
+        return []
+    changed = last_change(found)
+    # NB: times have whole seconds. A pod of the very second of the change may be older, so it goes too: at
+    # worst one pod is replaced in vain.
+    return [
+        pod
+        for pod in await pods_of(kube, deployment)
+        if _time(pod["metadata"]["creationTimestamp"]) <= changed
+    ]
 
 
 async def _replace(kube: Kube, deployment: Json, uids: tuple[str, ...]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
+from urllib.request import getproxies
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -101,6 +102,8 @@ class Kube:
                 f"expected a usable kubeconfig, found: {exc}; "
                 "set KUBECONFIG or make a cluster with `reprise up`"
             ) from exc
+        # Where no proxy is named, aiohttp is not to look for one: it asks two threads before every request.
+        configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
         return cls(client.ApiClient(configuration))
 
     async def close(self) -> None:

@@ -185,16 +185,26 @@ async def explain(kube: Kube, found: Found, snapshots: Path) -> Why:
         names = (cause.entity, *cause.equivalents)
         named = next((entity for entity in submitted if scoring.same(entity, names)), None)
         causes.append(Cause(cause, named, evidence.first(names, calls)))
+    snapshot = snapshots / await _recorded(kube, found)
     stored = await store.load_plan(run_uid)
     guilty = [entity for cause in known.root_causes for entity in (cause.entity, *cause.equivalents)]
     wrong = blame.judge(
         score.false_positives if score else (),
         guilty,
-        _topology(snapshots / run_uid / "topology.json"),
+        _topology(snapshot / "topology.json"),
         [ref.entity for ref in stored.decoys] if stored else [],
         _injected(stored) if stored else [],
     )
     return Why(found, score, causes, wrong)
+
+
+async def _recorded(kube: Kube, found: Found) -> str:
+    """The name of the snapshot's folder: the run's uid, or in a replay that of the run that recorded it."""
+    run = found.spec["run"]
+    where = found.obj["metadata"]["namespace"] if found.obj else ""
+    obj = await kube.get(ObjectRef(model.API_VERSION, benchmark_run.KIND, where, run["name"]))
+    source = ((obj or {}).get("spec") or {}).get("snapshot", {}).get("source", "")
+    return str(source or run["uid"])
 
 
 def _injected(stored: plan.Plan) -> list[EntityId]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ def attempts() -> None:
       reprise attempts list netpol-1a2b
       reprise attempts show netpol-1a2b/1
       reprise attempts why netpol-1a2b/1
+      reprise attempts record netpol-1a2b/1
       reprise attempts verify netpol-1a2b/1
       reprise attempts export netpol-1a2b/1 --format otel --out spans.json
 
@@ -180,6 +182,41 @@ def export(target: str, form: str, out: Path, namespace: str, audit: Path | None
     except OSError as exc:
         raise errors.InvalidInput(f"{out}: cannot be written: {exc}") from exc
     click.echo(f"{out}: {len(found.trail.calls)} calls")
+
+
+@attempts.command(
+    epilog="""Examples:
+
+\b
+  reprise attempts record netpol-1a2b/1
+  reprise attempts record netpol-1a2b/1 | jq -c 'select(.event == "assistant")'
+
+Exit codes: 0 printed, 1 no such attempt, or nothing of its agent was kept, 2 usage."""
+)
+@click.argument("target", metavar="RUN/N")
+@_NAMESPACE
+@click.option(
+    "--records",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder of the records; default: that of the cluster that `reprise up` made.",
+)
+def record(target: str, namespace: str, records: Path | None) -> None:
+    """Print what an attempt's agent has printed itself: with kind stirrup every message, a JSON line each."""
+
+    async def ask(kube: Kube) -> data.Found:
+        return await data.find(kube, namespace, target, _audit_folder())
+
+    found: data.Found = asyncio.run(_with_cluster(ask))
+    path = (records or paths.data_dir() / "records") / f"{found.uid}.log"
+    try:
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+    except FileNotFoundError as exc:
+        raise errors.NotFound(
+            f"expected the record {path}, found none: it is kept when the attempt is decided, for agents "
+            "that run as a Job, on the operator's volume: copy it here, and name its folder with --records"
+        ) from exc
 
 
 async def _with_cluster(ask: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import shutil
 import ssl
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import click
+import uvloop
 
 from reprise.domain import errors
 from reprise.gateway import jaeger, prometheus, server
@@ -75,19 +77,20 @@ def gateway(
     )
     if snapshot is None and not (prometheus_url and jaeger_url):
         raise click.UsageError("expected --prometheus and --jaeger, or --snapshot")
-    asyncio.run(
-        run(
-            host=host,
-            port=port,
-            tls_directory=tls_directory,
-            audit_directory=audit_directory,
-            prometheus_url=prometheus_url,
-            jaeger_url=jaeger_url,
-            snapshot=snapshot,
-            kubeconfig=kubeconfig,
-            selector=selector,
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(
+            run(
+                host=host,
+                port=port,
+                tls_directory=tls_directory,
+                audit_directory=audit_directory,
+                prometheus_url=prometheus_url,
+                jaeger_url=jaeger_url,
+                snapshot=snapshot,
+                kubeconfig=kubeconfig,
+                selector=selector,
+            )
         )
-    )
 
 
 async def run(
@@ -127,6 +130,9 @@ async def run(
             group.create_task(server.serve(served.application(), host, port, tls, ready, opened.append))
             await ready.wait()
             await registry.wait_ready()
+            # What is here now stays: no collection need walk through it while a request waits.
+            gc.collect()
+            gc.freeze()
             log.info("serving on %s:%d", host, opened[0])
             on_ready(registry)
 

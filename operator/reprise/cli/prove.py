@@ -81,9 +81,10 @@ def prove(
     """Prove scenarios on the live cluster; without SCENARIO all that come with the product.
 
     For each: the application is quiet; the fault is injected; every required symptom shows; the truth can be
-    found through the agent's door; the right answer scores 1.0, the empty one 0, naming everything less than
-    0.2, naming only where it hurts 0; the fault is taken back; nothing has changed. A result counts until its
-    scenario's file changes, so that a broken-off proof goes on where it stopped.
+    found through the agent's door, and neither the answer itself nor any name of ours; the right answer
+    scores 1.0, the empty one 0, naming everything less than 0.2, naming only where it hurts 0; the fault is
+    taken back; nothing has changed. A result counts until its scenario's file changes, so that a broken-off
+    proof goes on where it stopped.
 
     \b
     Examples:

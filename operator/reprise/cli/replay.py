@@ -5,7 +5,7 @@ import json
 import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -13,10 +13,12 @@ import click
 from reprise.cluster import paths, prometheus
 from reprise.cluster.progress import Progress
 from reprise.cluster.tools import Tools, which
-from reprise.domain import errors
+from reprise.domain import errors, scoring, truth
 from reprise.domain.budget import Budget
+from reprise.domain.entities import EntityId
 from reprise.replay import location, serve, source
 from reprise.replay.attempts import Outcome
+from reprise.snapshot import archive, private
 from reprise.snapshot import verify as verifying
 
 _BEGINS = {"baseline": "baselineAt", "injection": "injectedAt", "symptom": "symptomAt"}
@@ -44,6 +46,11 @@ class Duration(click.ParamType[int]):
   reprise replay snapshots/6f0c1d2e
   reprise replay snapshots/6f0c1d2e --attempts 3 --wall-clock 30m --requests 200
   reprise replay snapshots/6f0c1d2e --time moving --from symptom --port 0 -o json
+  reprise replay incident.tar.zst
+  reprise replay s3://incidents/runs/6f0c1d2e
+
+SNAPSHOT is a folder, an archive (NAME.tar.zst), or the URL of either in a store. Archives and URLs are
+unpacked once, into the state directory under their digest.
 
 Ctrl-C ends it and prints what each attempt has submitted. Started again with the same --out,
 attempts go on with the budgets that are left to them.
@@ -87,6 +94,13 @@ Exit codes: 0 served and ended, 1 the snapshot is not whole or cannot be served,
     help="Default: the one on PATH, else the one that `reprise up` builds.",
 )
 @click.option("--no-metrics", is_flag=True, help="Run no Prometheus; questions about metrics get a 503.")
+@click.option(
+    "--max-bytes",
+    type=click.IntRange(min=1),
+    default=archive.LIMIT_BYTES,
+    show_default=True,
+    help="Refuse an archive or a URL that unpacks to more.",
+)
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("-v", "--verbose", is_flag=True)
 def replay(
@@ -101,34 +115,38 @@ def replay(
     out: Path | None,
     prometheus_binary: Path | None,
     no_metrics: bool,
+    max_bytes: int,
     output: str,
     verbose: bool,
 ) -> None:
     """Serve a recorded incident to agents, without a cluster: the same door as on a live one."""
     progress = Progress(verbose)
-    with location.folder(snapshot) as folder:
-        report = verifying.verify(folder)
-        if not report.ok:
-            for problem in report.problems:
-                click.echo(problem, err=True)
-            raise errors.Corrupt(f"{len(report.problems)} problems in {snapshot}; fetch or record it again")
-        binary, reason = None, "metrics are not served here"
-        if not no_metrics:
-            binary, reason = find_prometheus(prometheus_binary, progress)
-        cache = paths.cache_dir() / "replay"
-        settings = serve.Settings(
-            out=out or Path(f"replay-{source.read(folder).id}"),
-            cache=cache,
-            host=host,
-            port=port,
-            attempts=attempts,
-            limits=Budget(wall_clock, requests),
-            begins_at=_BEGINS[begins] if time_ == "moving" else None,
-            prometheus=binary,
-            no_metrics=reason,
-        )
-        outcomes = asyncio.run(_serve(folder, settings, output))
-    click.echo(ended_json(outcomes) if output == "json" else ended(outcomes))
+    folder = location.folder(snapshot, paths.state_dir() / "fetched", max_bytes)
+    report = verifying.verify(folder)
+    if not report.ok:
+        for problem in report.problems:
+            click.echo(problem, err=True)
+        # What was fetched was whole then, and would be taken for it again.
+        advice = "fetch or record it again" if folder == Path(snapshot) else "remove it to fetch it again"
+        raise errors.Corrupt(f"{len(report.problems)} problems in {folder}; {advice}")
+    binary, reason = None, "metrics are not served here"
+    if not no_metrics:
+        binary, reason = find_prometheus(prometheus_binary, progress)
+    cache = paths.cache_dir() / "replay"
+    settings = serve.Settings(
+        out=out or Path(f"replay-{source.read(folder).id}"),
+        cache=cache,
+        host=host,
+        port=port,
+        attempts=attempts,
+        limits=Budget(wall_clock, requests),
+        begins_at=_BEGINS[begins] if time_ == "moving" else None,
+        prometheus=binary,
+        no_metrics=reason,
+    )
+    outcomes = asyncio.run(_serve(folder, settings, output))
+    scores = scored(outcomes, folder)
+    click.echo(ended_json(outcomes, scores) if output == "json" else ended(outcomes, scores))
     sys.exit(0)
 
 
@@ -197,15 +215,31 @@ def ready_json(ready: serve.Ready) -> str:
     )
 
 
-def ended(outcomes: Sequence[Outcome]) -> str:
+def scored(outcomes: Sequence[Outcome], folder: Path) -> dict[str, float]:
+    """The score of each submission, by the attempt's name. Nothing where the operator's part is not beside
+    the snapshot: it need not be on this machine."""
+    try:
+        kept = private.read(private.folder(folder), source.read(folder).id)
+    except errors.NotFound:
+        return {}
+    known = truth.from_json({"rootCauses": kept["truth"]})
+    return {
+        one.name: scoring.score(known, [EntityId.parse(text) for text in one.entities]).score
+        for one in outcomes
+        if one.entities is not None
+    }
+
+
+def ended(outcomes: Sequence[Outcome], scores: Mapping[str, float]) -> str:
     lines = []
     for one in outcomes:
         answer = "no submission" if one.entities is None else ", ".join(one.entities) or "nothing is wrong"
-        lines.append(f"{one.name:<12}{one.phase:<16}{one.requests:>6} requests  {answer}")
+        score = f"  score {scores[one.name]:.2f}" if one.name in scores else ""
+        lines.append(f"{one.name:<12}{one.phase:<16}{one.requests:>6} requests  {answer}{score}")
     return "\n".join(lines)
 
 
-def ended_json(outcomes: Sequence[Outcome]) -> str:
+def ended_json(outcomes: Sequence[Outcome], scores: Mapping[str, float]) -> str:
     return json.dumps(
         {
             "attempts": [
@@ -214,6 +248,7 @@ def ended_json(outcomes: Sequence[Outcome]) -> str:
                     "phase": str(one.phase),
                     "requests": one.requests,
                     "submission": None if one.entities is None else {"entities": list(one.entities)},
+                    "score": scores.get(one.name),
                 }
                 for one in outcomes
             ]

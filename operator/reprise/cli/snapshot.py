@@ -28,8 +28,8 @@ Exit codes: 0 whole, 1 not (every problem is listed), 2 usage."""
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def verify(path: Path, output: str) -> None:
-    """Check a snapshot's manifest, timeline, files, digests and row counts."""
-    report = verifying.verify(path)
+    """Check a snapshot's manifest, timeline, files, digests, row counts and the shapes of its documents."""
+    report = verifying.verify_all(path)
     if output == "json":
         document = {
             "path": report.path,

@@ -63,9 +63,14 @@ gets its folder's name there. Exit codes: 0 there (or it was), 1 not (nothing th
 @click.argument("path", type=click.Path(path_type=Path))
 @click.argument("url")
 @click.option("--archive", "archived", is_flag=True, help="As one .tar.zst instead of a folder.")
-def push(path: Path, url: str, archived: bool) -> None:
+@click.option(
+    "--with-private",
+    is_flag=True,
+    help="Also the operator's part, which has the answer: `mode: replay` needs it for the score.",
+)
+def push(path: Path, url: str, archived: bool, with_private: bool) -> None:
     """Copy a snapshot into a store and print its address there."""
-    click.echo(storage.put(path, url, archived))
+    click.echo(storage.put(path, url, archived, with_private))
 
 
 @click.command(

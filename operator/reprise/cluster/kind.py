@@ -8,9 +8,15 @@ import yaml
 
 from reprise.cluster import paths
 from reprise.cluster.tools import Tools
+from reprise.domain import errors
 
 GATEWAY_NODE_PORT = 30443
+# Both below the ports that a kernel gives to who asks for any (from 32768 on Linux). The engine forwards a
+# published port even while nobody listens there (its containers died, its rules did not): a stranger who
+# is given that port cannot be reached on it.
+PREFERRED_API_PORT = 16343
 PREFERRED_GATEWAY_PORT = 16443
+PORTS_TRIED = 100
 LABEL_CLUSTER = "io.x-k8s.kind.cluster"
 LABEL_ROLE = "io.x-k8s.kind.role"
 
@@ -36,16 +42,21 @@ def cluster_name(name: str) -> str:
 
 
 def free_port(preferred: int) -> int:
-    """`preferred` when nobody listens there on the loopback address, else one the kernel picks."""
-    for port in (preferred, 0):
+    """The first port from `preferred` on where nobody listens on the loopback address.
+
+    Raises Conflict when `PORTS_TRIED` of them are taken.
+    """
+    for port in range(preferred, preferred + PORTS_TRIED):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return int(probe.getsockname()[1])
-    return preferred
+            return port
+    raise errors.Conflict(
+        f"expected a free port on 127.0.0.1 from {preferred} to {preferred + PORTS_TRIED - 1}; all are taken"
+    )
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,7 @@ class KindCluster:
 
     name: str
     workers: int
+    api_port: int
     gateway_port: int
     data: Path
     archives: Path
@@ -82,12 +94,13 @@ class KindCluster:
             "kind": "Cluster",
             "apiVersion": "kind.x-k8s.io/v1alpha4",
             "name": cluster_name(self.name),
-            "networking": {"apiServerAddress": "127.0.0.1"},
+            "networking": {"apiServerAddress": "127.0.0.1", "apiServerPort": self.api_port},
             "nodes": [control_plane, *workers],
         }
         if self.closed:
             config["networking"] = {
                 "apiServerAddress": "127.0.0.1",
+                "apiServerPort": self.api_port,
                 "disableDefaultCNI": True,
                 "kubeProxyMode": "nftables",
             }

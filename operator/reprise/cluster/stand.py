@@ -82,6 +82,7 @@ class Maker:
             cluster = kind.KindCluster(
                 asked.name,
                 asked.workers,
+                kind.free_port(kind.PREFERRED_API_PORT),
                 begun.gateway_port,
                 paths.data_dir(asked.name),
                 paths.archives_dir(),

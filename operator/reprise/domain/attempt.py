@@ -16,6 +16,8 @@ from reprise.domain.budget import Usage
 JOB_START_SECONDS = 180
 # How long an external agent may take to attach; the wall clock begins then at the latest.
 EXTERNAL_START_SECONDS = 900
+# An agent whose attempt is over still writes the end of its record; it is not waited for longer.
+LAST_WORDS_SECONDS = 10
 # The gateway ends an attempt on time; past this the operator assumes that it cannot.
 GATEWAY_GRACE_SECONDS = 30
 
@@ -98,6 +100,12 @@ class Attempt:
             return None
         return round((end - self.started_at).total_seconds(), 3)
 
+    def may_still_speak(self, now: dt.datetime) -> bool:
+        """Whether the gateway has ended it and its program has not yet: its record may lack the end."""
+        end = self.submitted_at or self.ended_at
+        waited = dt.timedelta(seconds=LAST_WORDS_SECONDS)
+        return self.job.state is JobState.ACTIVE and end is not None and now < end + waited
+
 
 def start_seconds(kind: run.AgentKind) -> int:
     """How long after its creation an attempt's wall clock begins at the latest."""
@@ -119,7 +127,8 @@ def judge(attempt: Attempt, now: dt.datetime) -> Verdict | None:
             | AttemptPhase.CONTEXT_EXHAUSTED
         ):
             if attempt.requests == 0 and attempt.phase is AttemptPhase.TIMED_OUT:
-                return Verdict(AttemptPhase.INFRA_FAILED, "NoAgentCame", now)
+                # The gateway does not know why; an image that cannot be pulled is known by its pod.
+                return Verdict(AttemptPhase.INFRA_FAILED, attempt.job.message or "NoAgentCame", now)
             return Verdict(attempt.phase, attempt.message or str(attempt.phase), now, score=0.0)
         case AttemptPhase.PENDING | AttemptPhase.RUNNING:
             return _overdue(attempt, now) or _job_ended(attempt, now)

@@ -27,6 +27,8 @@ class Work:
 def next_work(spec: run.RunSpec, attempts: Sequence[Attempt], now: dt.datetime) -> Work:
     """What to do about the attempts of a run.
 
+    One that is over is judged when its program has ended, too, or soon after: then its record is whole.
+
     An attempt that failed for reasons of ours is made again under a new index, at most
     `INFRA_FAILURES_TOLERATED` times a run; one that nobody external came for is not.
     """
@@ -39,6 +41,8 @@ def next_work(spec: run.RunSpec, attempts: Sequence[Attempt], now: dt.datetime) 
     scores = tuple(item.verdict.score for item in decided if item.verdict and item.verdict.score is not None)
     actions: list[observed.Action] = []
     for item in open_:
+        if item.may_still_speak(now):
+            continue
         verdict = attempt.judge(item, now)
         if item.phase is AttemptPhase.SUBMITTED:
             actions.append(observed.ScoreAttempt(item.name))

@@ -13,7 +13,7 @@ import dataclasses
 import datetime as dt
 from typing import assert_never
 
-from reprise.domain import attempting, observed, replaying
+from reprise.domain import attempting, observed, replaying, retaining
 from reprise.domain.observed import Observed
 from reprise.domain.run import Mode, Run
 from reprise.domain.run_status import (
@@ -64,7 +64,7 @@ def decide(run: Run, seen: Observed, now: dt.datetime) -> Decision:
         case Phase.RECOVERING:
             return _recovering(run, seen, now)
         case Phase.COMPLETED | Phase.INVALID | Phase.FAILED:
-            return Decision(run.status)
+            return retaining.decide(run, seen, now)
         case _:
             assert_never(run.status.phase)
 

@@ -91,6 +91,9 @@ class Observed:
     served: bool | None = None  # whether the snapshot's server answers; None: not asked
     withdrawn: bool = False
     cleaned: bool = False
+    # Completed
+    condemned: tuple[str, ...] | None = None  # snapshots that the retention policy takes away, by name
+    discarded: bool = False
 
 
 # -- actions: each may be performed twice, and the process may die right after it ----------
@@ -196,6 +199,16 @@ class CleanUp:
     """Remove what the run made outside the application, its plan and truth included. Fills `cleaned`."""
 
 
+@dataclass(frozen=True)
+class CondemnSnapshots:
+    """Take away what the run's retention policy does not keep. Fills `condemned`."""
+
+
+@dataclass(frozen=True)
+class DiscardSnapshots:
+    """Remove what was taken away for this run. Fills `discarded`."""
+
+
 Action = (
     AcquireLock
     | ReleaseLock
@@ -215,4 +228,6 @@ Action = (
     | RevertFaults
     | CheckDrift
     | CleanUp
+    | CondemnSnapshots
+    | DiscardSnapshots
 )

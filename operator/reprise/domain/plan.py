@@ -47,6 +47,16 @@ class RecyclePods:
 
 
 @dataclass(frozen=True)
+class RecycleUsers:
+    """The same, and later than every pod of the Deployment `servers`: who starts while an old server still
+    answers keeps that answer."""
+
+    deployment: ObjectRef
+    servers: ObjectRef
+    after: ObjectRef
+
+
+@dataclass(frozen=True)
 class RemovePods:
     """The Deployment has no pod: what it has is deleted, until its new ones are refused.
 
@@ -127,6 +137,7 @@ Step = (
     RetireOldReplicas
     | WaitPodsMade
     | RecyclePods
+    | RecycleUsers
     | ReplacePods
     | RemovePods
     | WaitPodsGone

@@ -47,11 +47,27 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class Leak:
+    """What a hunt through the agent's door came to. tried: questions asked; read: those answered with 200.
+
+    findings: where something of the answer or of the machinery was to be read. complete: whether all that is
+    to be asked was asked in the time that there is.
+    """
+
+    tried: int
+    read: int
+    findings: tuple[str, ...] = ()
+    seconds: float = 0.0
+    complete: bool = True
+
+
+@dataclass(frozen=True)
 class Proof:
     """How one scenario fared. Seconds are None for what was not reached.
 
     to_symptom: from the first change to the last required symptom. to_recover: from the first inverse to
-    quiet and no drift. whole: from the run's start to its end, baseline included.
+    quiet and no drift. whole: from the run's start to its end, baseline included. leak: None in results from
+    before there was a hunt, and where no agent was let in.
     """
 
     scenario: str
@@ -69,6 +85,7 @@ class Proof:
     to_recover_seconds: float | None = None
     whole_seconds: float | None = None
     finished_at: str = ""
+    leak: Leak | None = None
 
 
 @dataclass(frozen=True)
@@ -76,13 +93,15 @@ class Findings:
     """What was found beside the run itself.
 
     unreachable: the truth's entities that an agent could not find through its door. visible: how many
-    entities the answer "everything" named. scores: what each answer got; None for unscored.
+    entities the answer "everything" named. scores: what each answer got; None for unscored. leak: the hunt
+    through the door, None where there was none.
     """
 
     truth: Truth = field(default_factory=Truth)
     unreachable: tuple[str, ...] = ()
     visible: int = 0
     scores: Mapping[Answer, float | None] = field(default_factory=dict)
+    leak: Leak | None = None
 
 
 def answers(control: bool) -> tuple[Answer, ...]:
@@ -110,6 +129,8 @@ def checks(status: RunStatus, found: Findings, control: bool) -> tuple[Check, ..
             else f"{len(found.truth.root_causes)} root causes found through the door",
         ),
     ]
+    if found.leak is not None:
+        made.append(Check("no leak", bool(found.leak.read) and not found.leak.findings, told(found.leak)))
     for answer in answers(control):
         score = found.scores.get(answer)
         text = "unscored" if score is None else f"{score:.3f}"
@@ -121,6 +142,14 @@ def checks(status: RunStatus, found: Findings, control: bool) -> tuple[Check, ..
     )
     made.append(Check("no drift", not drift, "; ".join(drift[:5])))
     return tuple(made)
+
+
+def told(leak: Leak) -> str:
+    """The hunt in one line."""
+    text = f"{leak.tried} questions in {leak.seconds:.1f} s, {leak.read} read, {len(leak.findings)} findings"
+    if not leak.complete:
+        text += ", broken off at the limit of time"
+    return "; ".join([text, *leak.findings[:3]])
 
 
 def _fits(answer: Answer, score: float) -> bool:

@@ -6,7 +6,7 @@ answer of a run: an object that was changed on purpose looks here like any other
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
@@ -38,19 +38,32 @@ _EVENT_TIMES = (
 )
 # Lists whose elements go as a whole: half an image entry would tell that something was there.
 _WHOLE = frozenset({"images", "ownerReferences", "subjects"})
+# A shorter name, or one of letters only, may be a word.
+_OWN_NAME = 6
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class View:
-    """What one attempt may see. `window_start` is aware; nothing time-stamped before it is shown."""
+    """What one attempt may see. `window_start` is aware; nothing time-stamped before it is shown.
+
+    `run` is the run's name, which people make of the scenario's. Its objects are hidden as such, but logs of
+    the control plane tell the names of all that is stored.
+    """
 
     window_start: datetime
     injector_hidden: bool = True
+    run: str = ""
 
     @property
     def words(self) -> tuple[str, ...]:
         return PRODUCT_WORDS + INJECTOR_WORDS if self.injector_hidden else PRODUCT_WORDS
+
+    @property
+    def line_words(self) -> tuple[str, ...]:
+        """What a line of a log must not hold. A name that could be anybody's is not looked for."""
+        own = len(self.run) >= _OWN_NAME and any(not character.isalpha() for character in self.run)
+        return (*self.words, self.run.lower()) if own else self.words
 
     @property
     def namespaces(self) -> frozenset[str]:
@@ -113,8 +126,11 @@ def hides(view: View, group: str, resource: str, obj: Mapping[str, Any]) -> bool
 def is_judged_whole(group: str, resource: str) -> bool:
     """Whether `hides` looks at the whole object. For others its name and namespace are enough, so that a
     Table need not carry the objects."""
-    return is_event(group, resource) or (
-        resource in access.CLUSTER_SCOPED and resource not in ("nodes", "namespaces")
+    return (
+        is_event(group, resource)
+        # What is left of a binding without its role and its subjects tells that somebody is hidden.
+        or resource == "rolebindings"
+        or (resource in access.CLUSTER_SCOPED and resource not in ("nodes", "namespaces"))
     )
 
 
@@ -145,18 +161,24 @@ def scrub(view: View, value: T) -> T:
     return type(value)() if result is None else result
 
 
-def encode(view: View, obj: Mapping[str, Any]) -> bytes:
-    """`clean`, as compact JSON. One search of the text spares clean objects the walk through them."""
+def dump(value: Any) -> bytes:
+    """As compact JSON."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
+
+
+def encode(view: View, obj: Mapping[str, Any], dump: Callable[[Any], bytes] = dump) -> bytes:
+    """`clean`, as compact JSON. One search of the text spares clean objects the walk through them.
+
+    Another `dump` must leave letters and hyphens as they are: the search is for the words themselves.
+    """
     light = without_noise(obj)
-    text = json.dumps(light, separators=(",", ":"), ensure_ascii=False)
-    if mentions(view, text):
-        text = json.dumps(_walk(view, light).value or {}, separators=(",", ":"), ensure_ascii=False)
-    return text.encode(errors="replace")
+    data = dump(light)
+    return dump(_walk(view, light).value or {}) if mentions(view, data.decode()) else data
 
 
 def keep_lines(view: View, lines: Iterable[bytes]) -> list[bytes]:
     """The lines of a log that name nothing hidden."""
-    words = [word.encode() for word in view.words]
+    words = [word.encode() for word in view.line_words]
     return [line for line in lines if not any(word in line.lower() for word in words)]
 
 

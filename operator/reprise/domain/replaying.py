@@ -37,11 +37,16 @@ def decide(run: Run, seen: Observed, now: dt.datetime) -> Decision:
 
 def _pending(run: Run, seen: Observed, now: dt.datetime) -> Decision:
     if seen.problem:
-        if seen.problem.retryable:
-            return Decision(waiting(run.status, seen.problem.reason, seen.problem.message))
-        return finish(run, Ending(Phase.INVALID, seen.problem.reason, seen.problem.message), now)
+        reason, message = seen.problem.reason, seen.problem.message
+        if seen.problem.retryable and not _start_expired(run, now):
+            return Decision(waiting(run.status, reason, message))
+        status = run.status.with_condition(ConditionType.RECORDED, False, reason, message, now)
+        return finish(dataclasses.replace(run, status=status), Ending(Phase.INVALID, reason, message), now)
     if seen.replay is None:
-        return Decision(run.status, (observed.LoadSnapshot(),))
+        # What an earlier look has found wrong stays readable while it is tried again.
+        text = "finds, fetches and verifies the snapshot"
+        status = run.status if run.status.reason else waiting(run.status, "LoadingSnapshot", text)
+        return Decision(status, (observed.LoadSnapshot(),))
     status = dataclasses.replace(
         run.status, snapshot=seen.replay.snapshot, timeline=seen.replay.timeline
     ).with_condition(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from reprise.domain import run_status
 from reprise.domain.budget import Budget
+from reprise.domain.retention import Policy
 
 MAX_REPEATS = 100
 
@@ -68,7 +69,8 @@ class Variable:
 
 @dataclass(frozen=True)
 class Agent:
-    """`secret` names a Secret of the run's namespace; all of it is given to the agent."""
+    """`secret` names a Secret of the run's namespace; all of it is given to the agent. `mount_snapshot`: the
+    incident's files, too, as far as agents may see them."""
 
     kind: AgentKind = AgentKind.TRIAGE
     image: str = ""  # empty: the image that the operator was installed with
@@ -78,6 +80,7 @@ class Agent:
     env: tuple[Variable, ...] = ()
     secret: str = ""
     answer_file: str = ""
+    mount_snapshot: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,7 @@ class RunSpec:
     budgets: Budget = field(default_factory=lambda: Budget(wall_clock_seconds=600, requests=2000))
     gates: Gates = field(default_factory=Gates)
     snapshot_enabled: bool = True
+    retention: Policy | None = None  # None: nothing is dropped
 
 
 @dataclass(frozen=True, order=True)

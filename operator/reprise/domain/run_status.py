@@ -38,6 +38,7 @@ class ConditionType(enum.StrEnum):
     ATTEMPTED = "Attempted"
     RECOVERED = "Recovered"
     COMPLETED = "Completed"
+    RETENTION_APPLIED = "RetentionApplied"
 
 
 @dataclass(frozen=True)

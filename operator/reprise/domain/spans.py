@@ -35,10 +35,7 @@ class Span:
 
     @property
     def is_error(self) -> bool:
-        return (
-            str(self.tags.get("error", "")).lower() == "true"
-            or str(self.tags.get("otel.status_code", "")).upper() == "ERROR"
-        )
+        return status_of(self.tags) == "ERROR"
 
     @property
     def kind(self) -> str:
@@ -93,15 +90,33 @@ class Origin:
     path: tuple[Span, ...]
 
 
+def parent_of(wired: Json) -> str:
+    """The id of a span's parent: its first CHILD_OF within its own trace; "" for a root. What else a span in
+    Jaeger's UI JSON refers to are links."""
+    trace = wired.get("traceID", "")
+    for ref in wired.get("references") or ():
+        if ref.get("refType") == "CHILD_OF" and ref.get("traceID", trace) == trace:
+            return str(ref["spanID"])
+    return ""
+
+
+def status_of(tags: Mapping[str, Any]) -> str:
+    """OpenTelemetry's status, OK, ERROR or UNSET, of a span in Jaeger's terms: the status that was set wins
+    over the tag `error`, which Jaeger derives from it and older clients set themselves."""
+    code = str(tags.get("otel.status_code", "")).upper()
+    if code in ("OK", "ERROR"):
+        return code
+    return "ERROR" if str(tags.get("error", "")).lower() == "true" else "UNSET"
+
+
 def parse(document: Json) -> Trace:
     """One element of `data` of Jaeger's /api/traces."""
     processes = document.get("processes") or {}
     spans: dict[str, Span] = {}
     for wired in document.get("spans") or ():
-        parents = [ref["spanID"] for ref in wired.get("references") or () if ref.get("refType") == "CHILD_OF"]
         spans[wired["spanID"]] = Span(
             span_id=wired["spanID"],
-            parent_id=parents[0] if parents else "",
+            parent_id=parent_of(wired),
             service=str((processes.get(wired.get("processID")) or {}).get("serviceName", "")),
             operation=str(wired.get("operationName", "")),
             start_us=int(wired.get("startTime") or 0),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reprise.domain import errors
 from reprise.domain.mutation import Patch, SetField
-from reprise.domain.plan import RecyclePods, WaitAvailable
+from reprise.domain.plan import RecyclePods, RecycleUsers, WaitAvailable
 from reprise.domain.symptoms import AlertSymptom, Symptom
 from reprise.faults import consumers, seeded
 from reprise.faults.mechanism import SYSTEM_NAMESPACE, Cause, Injection, Mechanism, Observed
@@ -85,7 +85,7 @@ def _plan(target: str, params: CorefileParameters, seed: int, observed: Observed
     return Injection(
         mutations=(Patch(ref, (SetField(("data", _KEY), text),)),),
         causes=(Cause(ref),),
-        settle=(*steps, *(RecyclePods(caller, after=ref) for caller in callers)),
+        settle=(*steps, *(RecycleUsers(caller, servers, after=ref) for caller in callers)),
         recover=steps,
     )
 

@@ -70,7 +70,7 @@ def from_json(obj: Mapping[str, Any]) -> Attempt:
             resource_version=int(meta["resourceVersion"]),
             token_sha256=spec["tokenSha256"].lower(),
             application_namespace=spec["application"]["namespace"],
-            view=redaction.View(start, spec.get("injector", "hidden") != "visible"),
+            view=redaction.View(start, spec.get("injector", "hidden") != "visible", _run(spec)),
             limits=_limits(spec["budgets"]),
             start_by=redaction.parse_time(spec.get("startBy")),
             verdict=Phase(verdict["phase"]) if verdict else None,
@@ -80,6 +80,11 @@ def from_json(obj: Mapping[str, Any]) -> Attempt:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise errors.InvalidInput(f"expected an AgentAttempt as its CRD says, found {exc!r}") from exc
+
+
+def _run(spec: Mapping[str, Any]) -> str:
+    """The run's name; empty where a snapshot is replayed without one."""
+    return str((spec.get("run") or {}).get("name", ""))
 
 
 def _limits(budgets: Mapping[str, Any]) -> Budget:

@@ -2,17 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from datetime import datetime, timedelta
-from typing import Any
 
 from aiohttp import web
 
-from reprise.adapters.kube import Response
 from reprise.adapters.streams import MAX_BODY_BYTES, lines, whole_lines
 from reprise.domain import errors, redaction, rows
 from reprise.domain.access import ApiPath
-from reprise.gateway import negotiate, reply, shape
+from reprise.gateway import negotiate, reply
+from reprise.gateway import page as pages
+from reprise.gateway.judged import Judge, Judged
 from reprise.gateway.kept import Kept
 from reprise.gateway.pages import Sealer
 from reprise.gateway.session import Clock, Session, rfc3339, utc_now
@@ -36,7 +36,7 @@ _LOG_QUERY = ("container", "follow", "previous", "tailLines", "timestamps")
 
 
 class Objects:
-    """Serves resources. One instance for all attempts: it holds nothing of any.
+    """Serves resources. One instance for all attempts: what it keeps is found by all that it depends on.
 
     Where the source tells the version of what it has, finished answers are kept: to filter the same objects
     again for the same view gives the same bytes.
@@ -47,8 +47,9 @@ class Objects:
         self._sealer = sealer
         self._clock = clock
         self._kept = Kept()
-        self._pages = asyncio.Semaphore(MAX_READS)
+        self._reading = asyncio.Semaphore(MAX_READS)
         self._large = asyncio.Lock()
+        self._judged = Judged()
 
     async def serve(self, request: web.Request, session: Session, path: ApiPath) -> web.StreamResponse:
         """Answer a request that the allow-list and the namespace rule have let through."""
@@ -89,17 +90,15 @@ class Objects:
         answer = await self._kube.read(path.url(), _asked(request, query, path, form), _accept(form))
         if answer.status != 200:
             return _failure(session, answer.status, answer.body)
-        document = answer.json()
-        if form == "table":
-            rows = [shape.as_row(session.view, path, row, _include(request)) for row in document["rows"]]
-            if not rows or None in rows:
-                return reply.not_found(path)
-            body: bytes | None = shape.collection(document, "rows", [row for row in rows if row], "")
-        elif form == "partial":
-            body = shape.as_partial(session.view, path, document)
-        else:
-            body = shape.as_object(session.view, path, document)
-        return reply.not_found(path) if body is None else _ok(body, form)
+        judge = self._judge(request, session, path, form)
+        if form != "table":
+            body = judge(answer.body)
+            return reply.not_found(path) if body is None else _ok(body, form)
+        table = pages.read_table(answer.body)
+        shown = table.shown(session.view, judge)
+        if not shown or len(shown) < len(table.rows or ()):
+            return reply.not_found(path)
+        return _ok(pages.encode(table, "rows", shown, ""), form)
 
     # -- list -----------------------------------------------------------------------------------
 
@@ -117,69 +116,51 @@ class Objects:
             except errors.InvalidInput as exc:
                 return reply.refuse(410, str(exc))
             query = [(key, value) for key, value in query if not key.startswith("resourceVersion")]
+        judge = self._judge(request, session, path, form)
         items: list[bytes] = []
         size = 0
         for _ in range(MAX_PAGES):
-            page = list(query)
+            asked = list(query)
             if limit:
-                page.append(("limit", str(limit - len(items))))
+                asked.append(("limit", str(limit - len(items))))
             if token:
-                page.append(("continue", token))
+                asked.append(("continue", token))
             # What was read and is not yet made smaller is the most that a request holds: few at a time, and
             # fewer of one attempt.
-            async with session.pages, self._pages:
-                answer = await self._kube.read(path.url(), _asked(request, page, path, form), _accept(form))
+            async with session.pages, self._reading:
+                answer = await self._kube.read(path.url(), _asked(request, asked, path, form), _accept(form))
                 if answer.status != 200:
                     return _failure(session, answer.status, answer.body)
-                found, document = await self._page(session, path, answer, form, _include(request))
+                found, page = await self._page(session, answer.body, form, judge)
                 del answer
             items += found
             size += sum(map(len, found))
-            token = (document.get("metadata") or {}).get("continue", "")
+            token = page.token
             if size > MAX_BODY_BYTES:
                 raise errors.Refused("the list is too large; ask for it with a limit")
             if not token or not limit or len(items) >= limit:
                 break
             query = [(key, value) for key, value in query if not key.startswith("resourceVersion")]
         sealed = self._sealer.seal(token, *scope) if token else ""
-        if form == "partial":
-            document = {
-                "kind": "PartialObjectMetadataList",
-                "apiVersion": "meta.k8s.io/v1",
-                "metadata": document.get("metadata"),
-            }
-        key = "rows" if form == "table" else "items"
-        response = _ok(shape.collection(document, key, items, sealed), form)
+        head = pages.partial(page) if form == "partial" else page
+        response = _ok(pages.encode(head, "rows" if form == "table" else "items", items, sealed), form)
         if sealed:
             response[CONTINUED] = True
         return response
 
     async def _page(
-        self, session: Session, path: ApiPath, answer: Response, form: str, include: str
-    ) -> tuple[list[bytes], Mapping[str, Any]]:
+        self, session: Session, body: bytes, form: str, judge: Judge
+    ) -> tuple[list[bytes], pages.Head]:
         """The encoded items of a page, and the page without them. Large ones are worked on beside everybody
-        else's requests and one at a time: decoded they take ten times the room."""
-        if len(answer.body) <= LARGE_BYTES:
-            return self._encoded(session, path, answer, form, include)
+        else's requests, one at a time."""
+        if len(body) <= LARGE_BYTES:
+            return _shown(session, body, form, judge)
         async with self._large:
-            return await asyncio.to_thread(self._encoded, session, path, answer, form, include)
+            return await asyncio.to_thread(_shown, session, body, form, judge)
 
-    def _encoded(
-        self, session: Session, path: ApiPath, answer: Response, form: str, include: str
-    ) -> tuple[list[bytes], Mapping[str, Any]]:
-        document = answer.json()
-        items = self._items(session, path, document, form, include)
-        return items, {name: value for name, value in document.items() if name not in ("items", "rows")}
-
-    def _items(
-        self, session: Session, path: ApiPath, document: Mapping[str, Any], form: str, include: str
-    ) -> list[bytes]:
-        if form == "table":
-            rows = (shape.as_row(session.view, path, row, include) for row in document.get("rows") or ())
-            return [row for row in rows if row is not None]
-        encode = shape.as_partial if form == "partial" else shape.as_object
-        items = (encode(session.view, path, item) for item in document.get("items") or ())
-        return [item for item in items if item is not None]
+    def _judge(self, request: web.Request, session: Session, path: ApiPath, form: str) -> Judge:
+        shape = {"table": f"row {_include(request)}", "partial": "partial"}.get(form, "object")
+        return self._judged.judge(session.view, path, shape)
 
     # -- watch ----------------------------------------------------------------------------------
 
@@ -232,6 +213,15 @@ class Objects:
                 if (limit and stream.size >= limit) or (stream.size > MAX_LOG_BYTES and not follow):
                     break
         return await stream.close()
+
+
+def _shown(session: Session, body: bytes, form: str, judge: Judge) -> tuple[list[bytes], pages.Head]:
+    """What may be seen of a page's items, and its head."""
+    if form == "table":
+        table = pages.read_table(body)
+        return table.shown(session.view, judge), table.without_rows()
+    listed = pages.read_objects(body)
+    return listed.shown(judge), listed.without_items()
 
 
 def is_watch(request: web.Request) -> bool:

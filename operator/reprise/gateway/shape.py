@@ -1,61 +1,57 @@
-"""Filtered answers of the Kubernetes API: objects, lists, tables and partial metadata, from JSON to bytes."""
+"""Filtered objects of the Kubernetes API, whole, as rows or as partial metadata; from JSON to bytes."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 from reprise.domain import redaction, rows
 from reprise.domain.access import ApiPath
 from reprise.domain.redaction import View
 
 Json = dict[str, Any]
-Encoder = Callable[[Mapping[str, Any]], bytes | None]
 PARTIAL = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
 
 
-def dump(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
+# Compact JSON, nothing escaped that need not be.
+dump = msgspec.json.Encoder().encode
 
 
 def as_object(view: View, path: ApiPath, obj: Mapping[str, Any]) -> bytes | None:
     """The object, cleaned; None when it is hidden."""
     if redaction.hides(view, path.group, path.resource, obj):
         return None
-    return redaction.encode(view, obj)
+    return redaction.encode(view, obj, dump)
 
 
 def as_partial(view: View, path: ApiPath, obj: Mapping[str, Any]) -> bytes | None:
     """Its metadata alone. It is judged by the whole object: an Event is hidden by what it is about."""
     if redaction.hides(view, path.group, path.resource, obj):
         return None
-    return redaction.encode(view, {**PARTIAL, "metadata": obj.get("metadata") or {}})
+    return redaction.encode(view, {**PARTIAL, "metadata": obj.get("metadata") or {}}, dump)
+
+
+def as_part(view: View, path: ApiPath, obj: Mapping[str, Any], include: str) -> bytes | None:
+    """What a row of a Table holds of its object, which is `obj` in full, by `include` (None, Metadata or
+    Object): empty for None. None when the object is hidden."""
+    match include:
+        case "Object":
+            return as_object(view, path, obj)
+        case "Metadata":
+            return as_partial(view, path, obj)
+        case _:
+            return None if redaction.hides(view, path.group, path.resource, obj) else b""
 
 
 def as_row(view: View, path: ApiPath, row: Mapping[str, Any], include: str) -> bytes | None:
-    """A row of a Table that holds whole objects, cut down to what was asked for by `include` (None,
-    Metadata or Object)."""
-    obj = row.get("object") or {}
-    if redaction.hides(view, path.group, path.resource, obj):
-        return None
-    encoded = rows.encode_head(view, row)
-    if include == "None":
-        return encoded
-    whole = obj if include == "Object" else {**PARTIAL, "metadata": obj.get("metadata") or {}}
-    return encoded[:-1] + b',"object":' + redaction.encode(view, whole) + b"}"
+    """A row of a Table that holds whole objects, cut down to what was asked for by `include`."""
+    part = as_part(view, path, row.get("object") or {}, include)
+    return None if part is None else joined(rows.encode_head(view, row), part)
 
 
-def collection(document: Mapping[str, Any], key: str, items: list[bytes], token: str) -> bytes:
-    """A list or Table around encoded items. `token` continues the list; how much is left is not told: it
-    would count what is hidden."""
-    meta = {
-        name: value
-        for name, value in (document.get("metadata") or {}).items()
-        if name not in ("continue", "remainingItemCount", "selfLink")
-    }
-    if token:
-        meta["continue"] = token
-    head = {**{name: value for name, value in document.items() if name != key}, "metadata": meta}
-    return dump(head)[:-1] + b',"' + key.encode() + b'":[' + b",".join(items) + b"]}"
+def joined(head: bytes, part: bytes) -> bytes:
+    """A row of its cells and what `as_part` gave."""
+    return head[:-1] + b',"object":' + part + b"}" if part else head
 
 
 def bookmark(obj: Mapping[str, Any]) -> Json:

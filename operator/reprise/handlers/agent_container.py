@@ -1,15 +1,18 @@
 """What each kind of agent runs in its pod, and what that needs beside the gateway."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
 from reprise.adapters.kube import Json
 from reprise.domain.run import Agent, AgentKind
+from reprise.handlers import agent_snapshot
 from reprise.handlers.agent_secrets import TRAJECTORY_KEY
 
 ACCESS = "/var/run/agent"
 MODEL_KEY = "model-key"
+WRAPPER = "wrapper"
 _SECRET_DIR = "/var/run/agent-secret"  # noqa: S105 - a path
 _WRAPPER_DIR = "/opt/wrapper"
 _SCRATCH = "/tmp"  # noqa: S108 - an emptyDir of the pod's own
@@ -27,7 +30,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Contents:
-    """`limits` are the container's. `installer` runs before it and fills the volume `wrapper`."""
+    """`limits` are the container's. `installers` run before it and fill `wrapper` and `snapshot`."""
 
     image: str
     command: tuple[str, ...] = ()
@@ -35,7 +38,12 @@ class Contents:
     all_of_secret: bool = False
     secret_dir: str = ""
     limits: Mapping[str, str] = field(default_factory=lambda: {"cpu": "1", "memory": "512Mi"})
-    installer: Json | None = None
+    installers: tuple[Json, ...] = ()
+    snapshot: bool = False
+
+    @property
+    def wrapped(self) -> bool:
+        return any(item["name"] == WRAPPER for item in self.installers)
 
     @property
     def mounts(self) -> list[Json]:
@@ -45,13 +53,27 @@ class Contents:
         ]
         if self.secret_dir:
             found.append({"name": "secret", "mountPath": self.secret_dir, "readOnly": True})
-        if self.installer is not None:
+        if self.wrapped:
             found.append({"name": "wrapper", "mountPath": _WRAPPER_DIR, "readOnly": True})
+        if self.snapshot:
+            found.append({"name": agent_snapshot.NAME, "mountPath": agent_snapshot.MOUNT, "readOnly": True})
         return found
 
 
 def contents(agent: Agent, images: Images, wall_clock_seconds: int) -> Contents:
     """The container of an agent that runs as a Job."""
+    found = _contents(agent, images, wall_clock_seconds)
+    if not agent.mount_snapshot:
+        return found
+    return dataclasses.replace(
+        found,
+        env={**found.env, "SNAPSHOT_DIR": agent_snapshot.MOUNT},
+        installers=(*found.installers, agent_snapshot.installer(images.agent)),
+        snapshot=True,
+    )
+
+
+def _contents(agent: Agent, images: Images, wall_clock_seconds: int) -> Contents:
     match agent.kind:
         case AgentKind.TRIAGE:
             return Contents(agent.image or images.agent)
@@ -86,17 +108,19 @@ def _command(agent: Agent, images: Images, wall_clock_seconds: int) -> Contents:
     wrapper = ("python3", f"{_WRAPPER_DIR}/wrapper.py", "--seconds", str(seconds), "--answer", answer, "--")
     return Contents(
         agent.image,
-        (*wrapper, *agent.command),
+        (*wrapper, *map(_literal, agent.command)),
         env,
         all_of_secret=bool(agent.secret),
         secret_dir=_SECRET_DIR if agent.secret else "",
         limits={"cpu": "2", "memory": "2Gi"},
-        installer={
-            "name": "wrapper",
-            "image": images.agent,
-            "command": ["python3", "-m", "reprise.agents.command.wrapper", "--install", _WRAPPER_DIR],
-            "volumeMounts": [{"name": "wrapper", "mountPath": _WRAPPER_DIR}],
-        },
+        installers=(
+            {
+                "name": WRAPPER,
+                "image": images.agent,
+                "command": ["python3", "-m", "reprise.agents.command.wrapper", "--install", _WRAPPER_DIR],
+                "volumeMounts": [{"name": "wrapper", "mountPath": _WRAPPER_DIR}],
+            },
+        ),
     )
 
 
@@ -108,4 +132,9 @@ def _model(agent: Agent) -> dict[str, str]:
 
 
 def _own(agent: Agent) -> dict[str, str]:
-    return {item.name: item.value for item in agent.env}
+    return {item.name: _literal(item.value) for item in agent.env}
+
+
+def _literal(text: str) -> str:
+    """As it was given: in commands and variables Kubernetes reads `$(NAME)`, and `$$` as one dollar sign."""
+    return text.replace("$", "$$")

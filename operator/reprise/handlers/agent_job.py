@@ -9,8 +9,8 @@ from typing import Any
 
 from reprise.adapters.kube import Json
 from reprise.domain.attempt import Job, JobState
-from reprise.handlers import pods
-from reprise.handlers.agent_container import ACCESS, MODEL_KEY, Contents
+from reprise.handlers import agent_snapshot, pods
+from reprise.handlers.agent_container import ACCESS, MODEL_KEY, WRAPPER, Contents
 from reprise.handlers.runtime import AGENTS_NAMESPACE, ATTEMPT_LABEL, RUN_LABEL
 
 # The certificate is valid for this name; the pod has no DNS and finds it through its hosts file.
@@ -19,6 +19,7 @@ GATEWAY_URL = f"https://{GATEWAY_HOST}"
 _USER = 65532
 # What a harness of ours ends with when it was not the agent that failed; as in `reprise.agents.ending`.
 INFRA_EXIT_CODE = 75
+_INSTALLERS = (WRAPPER, agent_snapshot.NAME)
 
 
 @dataclass(frozen=True)
@@ -107,14 +108,15 @@ def job(parts: Parts) -> Json:
         "containers": [container],
         "volumes": _volumes(parts),
     }
-    if contents.installer is not None:
+    if contents.installers:
         pod["initContainers"] = [
             {
-                **contents.installer,
+                **installer,
                 "imagePullPolicy": parts.pull_policy,
                 "resources": {"limits": {"cpu": "1", "memory": "128Mi"}},
                 "securityContext": pods.confined(),
             }
+            for installer in contents.installers
         ]
     return {
         "apiVersion": "batch/v1",
@@ -140,8 +142,10 @@ def _volumes(parts: Parts) -> list[Json]:
     ]
     if contents.secret_dir:
         found.append({"name": "secret", "secret": {"secretName": _of_the_agent(parts), "defaultMode": 0o440}})
-    if contents.installer is not None:
+    if contents.wrapped:
         found.append({"name": "wrapper", "emptyDir": {"sizeLimit": "1Mi"}})
+    if contents.snapshot:
+        found += agent_snapshot.volumes(parts.run_uid)
     return found
 
 
@@ -158,19 +162,19 @@ def state_of(found: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> Job
             return _failed(states, pods, ran, condition.get("reason", "JobFailed"))
     waiting = [
         state["waiting"]
-        for state in (*states, *_states(pods, "initContainerStatuses", "wrapper"))
+        for state in (*states, *_states(pods, "initContainerStatuses", *_INSTALLERS))
         # PodInitializing says only that another container is waited for.
         if state.get("waiting", {}).get("reason") not in (None, "PodInitializing")
     ]
     return Job(JobState.ACTIVE, ran, _worded(waiting[0].get("reason", ""), waiting[0]) if waiting else "")
 
 
-def _states(pods: Sequence[Mapping[str, Any]], field_name: str, name: str) -> list[Mapping[str, Any]]:
+def _states(pods: Sequence[Mapping[str, Any]], field_name: str, *names: str) -> list[Mapping[str, Any]]:
     return [
         item.get("state") or {}
         for pod in pods
         for item in (pod.get("status") or {}).get(field_name) or ()
-        if item["name"] == name
+        if item["name"] in names
     ]
 
 

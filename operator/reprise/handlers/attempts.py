@@ -20,7 +20,15 @@ from reprise.domain.entities import EntityId, ObjectRef
 from reprise.domain.run import AgentKind, Mode, Run
 from reprise.domain.run_status import ScoreSummary
 from reprise.domain.scenario import Injector
-from reprise.handlers import agent_container, agent_job, agent_network, agent_secrets, replays
+from reprise.handlers import (
+    agent_container,
+    agent_job,
+    agent_network,
+    agent_secrets,
+    agent_snapshot,
+    records,
+    replays,
+)
 from reprise.handlers.runtime import (
     AGENTS_NAMESPACE,
     ATTEMPT_LABEL,
@@ -95,6 +103,8 @@ async def _start(runtime: Runtime, run: Run, uid: str, door: "_Door", token: str
     """
     config = kubeconfig.build(agent_job.GATEWAY_URL, ca_pem, token, run.spec.application.namespace)
     agent, seconds = run.spec.agent, run.spec.budgets.wall_clock_seconds
+    if agent.mount_snapshot:
+        await agent_snapshot.ensure(runtime, run)
     images = agent_container.Images(runtime.settings.agent_image, runtime.settings.agent_shell_image)
     route = await agent_network.route(runtime, agent.model.endpoint) if agent.model else None
     parts = agent_job.Parts(
@@ -255,7 +265,10 @@ async def score(runtime: Runtime, run: Run, scored: Attempt) -> Verdict:
 
 
 async def set_verdict(runtime: Runtime, run: Run, judged: Attempt, verdict: Verdict) -> None:
-    """Set the verdict unless there is one, and stop the agent."""
+    """Set the verdict unless there is one, and stop the agent. What it has printed is kept first: whoever
+    sees the verdict may look for it."""
+    if judged.kind.has_job:
+        await records.keep(runtime, judged)
     ref = ObjectRef(model.API_VERSION, agent_attempt.KIND, run.ref.namespace, judged.name)
     found = await runtime.kube.get(ref)
     if found is not None and found["metadata"]["uid"] == judged.uid and "verdict" not in found["spec"]:
@@ -272,7 +285,7 @@ async def set_verdict(runtime: Runtime, run: Run, judged: Attempt, verdict: Verd
             await runtime.kube.delete(
                 ObjectRef("networking.k8s.io/v1", "NetworkPolicy", AGENTS_NAMESPACE, name)
             )
-        if verdict.phase is not Phase.SCORED and judged.job.state is JobState.ACTIVE:
+        if judged.job.state is JobState.ACTIVE:
             await runtime.kube.delete(ObjectRef("batch/v1", "Job", AGENTS_NAMESPACE, name))
 
 

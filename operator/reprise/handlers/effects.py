@@ -12,9 +12,17 @@ from reprise.adapters.wire import benchmark_run, model
 from reprise.domain import errors, observed, plan
 from reprise.domain.entities import ObjectRef
 from reprise.domain.observed import Observed
-from reprise.domain.run import Run
+from reprise.domain.run import Mode, Run
 from reprise.faults import registry
-from reprise.handlers import application, attempts, lease, replays
+from reprise.handlers import (
+    agent_snapshot,
+    application,
+    attempts,
+    keeping,
+    lease,
+    replay_source,
+    replays,
+)
 from reprise.handlers.runtime import AGENTS_NAMESPACE, RUN_LABEL, Runtime
 
 logger = logging.getLogger(__name__)
@@ -57,6 +65,11 @@ async def perform(runtime: Runtime, run: Run, action: observed.Action, seen: Obs
         case observed.CleanUp():
             await _clean_up(runtime, run)
             return replace(seen, cleaned=True)
+        case observed.CondemnSnapshots():
+            return replace(seen, condemned=await keeping.condemn(runtime, run))
+        case observed.DiscardSnapshots():
+            await keeping.discard(runtime, run)
+            return replace(seen, discarded=True)
         case _:
             assert_never(action)
 
@@ -184,4 +197,10 @@ async def _clean_up(runtime: Runtime, run: Run) -> None:
         ):
             meta = item["metadata"]
             await runtime.kube.delete(ObjectRef(api_version, kind, AGENTS_NAMESPACE, meta["name"]))
+    if run.spec.agent.mount_snapshot:
+        await agent_snapshot.remove(runtime, run.ref.uid)
     await runtime.store.delete(run.ref.uid)
+    if run.spec.mode is Mode.REPLAY:
+        await replay_source.forget(runtime, run)
+    if run.spec.retention is not None:
+        await keeping.discard(runtime, run)  # deleted between taking away and removing

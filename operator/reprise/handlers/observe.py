@@ -11,7 +11,7 @@ from reprise.domain.observed import Observed
 from reprise.domain.run import Mode, Run
 from reprise.domain.run_status import Phase
 from reprise.faults import registry
-from reprise.handlers import agent_secrets, application, attempts, lease
+from reprise.handlers import agent_secrets, agent_snapshot, application, attempts, lease
 from reprise.handlers.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ async def _pending(runtime: Runtime, run: Run) -> Observed:
         # What the cluster lacks is said before anything is deployed.
         await preflight.check(runtime.kube, registry.requirements(wanted))
         await agent_secrets.check(runtime, run)
+        await agent_snapshot.check(runtime, run)
     return Observed(scenario_known=True, ahead=ahead)
 
 

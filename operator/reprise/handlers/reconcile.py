@@ -62,8 +62,6 @@ async def _look(runtime: Runtime, ref: RunRef) -> bool:
             seen = None
         elif not decision.actions:
             return False
-        if run.status.phase.terminal and not run.deleting:
-            return False
     raise errors.Conflict(f"{ref}: {MAX_STEPS} steps in one look; goes on at the next one")
 
 

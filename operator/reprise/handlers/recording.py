@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import reprise
-from reprise.adapters import scenario_write
+from reprise.adapters import run_document
 from reprise.adapters.jaeger import Jaeger
 from reprise.adapters.kube import Kube
 from reprise.adapters.prometheus import Prometheus
 from reprise.adapters.run_store import RunStore
-from reprise.domain import errors, plan, run_status, scenario, truth
+from reprise.domain import errors, run_status, scenario
 from reprise.domain.run import Run
 from reprise.handlers.runtime import Scenarios
 from reprise.handlers.watching import Watchers
@@ -61,6 +61,7 @@ class ThreadRecorder:
             injected_at=None if wanted.control else timeline.injected_at,
             symptom_at=None if wanted.control else timeline.symptom_at,
             injector_hidden=wanted.injector is scenario.Injector.HIDDEN,
+            run_name=run.ref.name,
             # NB: not under the product's name, which nobody may read in a snapshot.
             versions={"recorder": reprise.__version__},
             # Neither the scenario's name nor its symptoms: they could be the answer.
@@ -76,7 +77,7 @@ class ThreadRecorder:
             self._record,
             self._directory / uid,
             request,
-            secrets(run, wanted, planned, true),
+            run_document.document(run, wanted, planned, true),
             timeout_seconds=run.spec.gates.record_timeout_seconds,
         )
         return await asyncio.to_thread(_in_own_loop, work)
@@ -101,18 +102,6 @@ class ThreadRecorder:
         if not report.ok:
             raise errors.Corrupt(f"{path}: the snapshot does not verify: {'; '.join(report.problems[:5])}")
         return run_status.Snapshot(str(path), report.digest, report.files)
-
-
-def secrets(run: Run, wanted: scenario.Scenario, planned: plan.Plan, true: truth.Truth) -> dict[str, Any]:
-    """What the operator keeps of a run beside its snapshot, as plain JSON data."""
-    steps = plan.to_json(planned)
-    return {
-        "run": {"namespace": run.ref.namespace, "name": run.ref.name, "uid": run.ref.uid},
-        "scenario": scenario_write.document(wanted),
-        "truth": truth.to_json(true)["rootCauses"],
-        "plan": [*steps["mutations"], *steps["settle"], *steps["recover"]],
-        "mechanisms": sorted({fault.mechanism for fault in (*wanted.faults, *wanted.decoys)}),
-    }
 
 
 def _in_own_loop(work: Callable[[], Awaitable[run_status.Snapshot]]) -> run_status.Snapshot:

@@ -11,8 +11,8 @@ import kopf
 import prometheus_client
 
 from reprise.adapters.wire import benchmark_run
-from reprise.domain import errors
-from reprise.domain.run_status import Phase
+from reprise.domain import errors, retaining
+from reprise.domain.run_status import ConditionType, Phase
 from reprise.handlers import connections, lease, reconcile
 from reprise.handlers import settings as kopf_settings
 from reprise.handlers.metrics import Metrics
@@ -23,9 +23,18 @@ _RESOURCE = ("reprise.dev", "v1alpha1", "benchmarkruns")
 _COUNT_INTERVAL_SECONDS = 15
 
 
-def is_active(status: Mapping[str, Any], **_: Any) -> bool:
-    """Whether a run still has a way to go."""
-    return not Phase(status.get("phase") or Phase.PENDING).terminal
+def is_active(spec: Mapping[str, Any], status: Mapping[str, Any], **_: Any) -> bool:
+    """Whether a run still has a way to go, or snapshots to drop once it is over."""
+    phase = Phase(status.get("phase") or Phase.PENDING)
+    kept = (spec.get("snapshot") or {}).get("retention") is not None
+    reasons = [
+        str(item["reason"])
+        for item in status.get("conditions") or ()
+        if item["type"] == ConditionType.RETENTION_APPLIED
+    ]
+    return not phase.terminal or retaining.is_due(
+        phase is Phase.COMPLETED, bool(status.get("snapshot")), kept, reasons[0] if reasons else None
+    )
 
 
 class Operator:

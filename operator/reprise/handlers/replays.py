@@ -17,7 +17,7 @@ from reprise.domain import truth as truths
 from reprise.domain.entities import ObjectRef
 from reprise.domain.run import Run
 from reprise.domain.scenario import Injector
-from reprise.handlers import pods
+from reprise.handlers import agent_secrets, agent_snapshot, pods, replay_source
 from reprise.handlers.runtime import RUN_LABEL, SYSTEM_NAMESPACE, Runtime
 from reprise.snapshot import manifest, private, verify
 
@@ -45,15 +45,19 @@ def deployment_ref(run: Run) -> ObjectRef:
 
 
 async def load(runtime: Runtime, run: Run) -> observed.Replay:
-    """Verify the snapshot that the run names, and store its truth for scoring.
+    """Find or fetch the snapshot that the run names, verify it, and store its truth for scoring.
 
-    Raises NotFound, Corrupt, and InvalidInput for a snapshot without its private part.
+    What the run's agents need is looked for first. Raises what `replay_source.ensure` raises, Unsupported,
+    and NotFound for a snapshot without its private part.
     """
-    folder = _folder(runtime, run)
+    await agent_secrets.check(runtime, run)
+    await agent_snapshot.check(runtime, run)
+    folder = await replay_source.ensure(runtime, run)
     report = await asyncio.to_thread(verify.verify, folder)
     if not report.ok:
         raise errors.Corrupt(
-            f"{folder.name}: expected a whole snapshot, found: {'; '.join(report.problems[:5])}"
+            f"{folder.name}: expected a whole snapshot, found: {'; '.join(report.problems[:5])}; "
+            "record it again, or remove a fetched one from the volume to fetch it again"
         )
     found, kept = await asyncio.to_thread(_parts, folder)
     await runtime.store.save_truth(run.ref.uid, truths.from_json({"rootCauses": kept["truth"]}))
@@ -64,18 +68,8 @@ async def load(runtime: Runtime, run: Run) -> observed.Replay:
 
 async def injector(runtime: Runtime, run: Run) -> Injector:
     """Whether objects of the fault injector were hidden when the snapshot was taken."""
-    _, kept = await asyncio.to_thread(_parts, _folder(runtime, run))
+    _, kept = await asyncio.to_thread(_parts, replay_source.folder(runtime, run))
     return Injector(kept["scenario"].get("injector", Injector.HIDDEN))
-
-
-def _folder(runtime: Runtime, run: Run) -> Path:
-    folder = runtime.settings.data / "snapshots" / run.spec.source
-    if not folder.is_dir():
-        raise errors.NotFound(
-            f"expected a snapshot called {run.spec.source} in the operator's volume, found none; "
-            "the status of the run that recorded it has its path"
-        )
-    return folder
 
 
 def _parts(folder: Path) -> tuple[manifest.Manifest, Mapping[str, Any]]:
@@ -138,6 +132,7 @@ def _service(run: Run) -> Json:
 def _deployment(runtime: Runtime, run: Run, operator: Json) -> Json:
     volumes = operator["spec"]["template"]["spec"]["volumes"]
     data = next(volume for volume in volumes if volume["name"] == _DATA)
+    folder = replay_source.folder(runtime, run).name
     container: Json = {
         "name": APP,
         "image": runtime.settings.replay_image,
@@ -159,7 +154,7 @@ def _deployment(runtime: Runtime, run: Run, operator: Json) -> Json:
         "securityContext": pods.confined(),
         "volumeMounts": [
             # The public folder alone: the one beside it has the answer.
-            {"name": _DATA, "mountPath": _SNAPSHOT, "subPath": run.spec.source, "readOnly": True},
+            {"name": _DATA, "mountPath": _SNAPSHOT, "subPath": folder, "readOnly": True},
             {"name": "audit", "mountPath": "/data/audit"},
             {"name": "tls", "mountPath": "/tls", "readOnly": True},
             {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108

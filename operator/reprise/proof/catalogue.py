@@ -44,6 +44,9 @@ def _figures(wanted: Sequence[Scenario], known: Sequence[Proof]) -> list[str]:
         f"| not run | {unproven} |",
         f"| drift differences over all of it | {drift} |",
     ]
+    if hunts := [p.leak for p in known if p.leak is not None]:
+        asked, found = sum(leak.tried for leak in hunts), sum(len(leak.findings) for leak in hunts)
+        lines.append(f"| hunts for leaks | {len(hunts)}, with {asked} questions; findings: {found} |")
     for label, values in (
         (
             "seconds from the first change to the last required symptom",

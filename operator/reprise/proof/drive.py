@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable
 
+from reprise.adapters import run_document
 from reprise.adapters.kube import Json, Kube
 from reprise.adapters.run_store import RunStore
 from reprise.adapters.wire import agent_attempt, benchmark_run, model
@@ -15,7 +16,8 @@ from reprise.domain.run import Run
 from reprise.domain.run_status import Phase
 from reprise.domain.scenario import Scenario
 from reprise.domain.submission import MAX_ENTITIES
-from reprise.proof import door, waiting
+from reprise.proof import door, hunt, waiting
+from reprise.snapshot import private
 
 RUNS_NAMESPACE = "default"
 _WATCH_SECONDS = 60
@@ -85,6 +87,7 @@ class Driver:
             to_recover_seconds=to_recover,
             whole_seconds=whole,
             finished_at=_now(),
+            leak=found.leak,
         )
 
     def _ref(self, scenario: str, namespace: str) -> ObjectRef:
@@ -140,15 +143,19 @@ class Driver:
                 await asyncio.sleep(1)  # the API server is away or restarts the watch
 
     async def _answer(self, run: Run, scenario: Scenario) -> proof.Findings:
-        """Look through the door as an agent would, then hand in each answer."""
-        truth = await RunStore(self.kube).load_truth(run.ref.uid)
-        if truth is None:
-            raise errors.Corrupt(f"{run.ref}: expected a stored truth, found none")
+        """Look through the door as an agent would, hunt for leaks, then hand in each answer."""
+        store = RunStore(self.kube)
+        truth, planned = await store.load_truth(run.ref.uid), await store.load_plan(run.ref.uid)
+        if truth is None or planned is None:
+            raise errors.Corrupt(f"{run.ref}: expected a stored plan and truth, found none")
+        secret = run_document.document(run, scenario, planned, truth)
+        secret["injector"] = await private.injector_objects(self.kube)
         namespace = run.spec.application.namespace
         names = await self._attempts(run, len(proof.answers(scenario.control)))
         right = [cause.entity for cause in truth.root_causes]
         missing: tuple[str, ...] = ()
         visible: list[EntityId] = []
+        leak: proof.Leak | None = None
         for name, answer in zip(names, proof.answers(scenario.control), strict=True):
             async with door.open_door(self.kube, run.ref.namespace, name) as through:
                 await _answers(through)
@@ -159,12 +166,13 @@ class Driver:
                     case proof.Answer.EMPTY:
                         entities = []
                     case proof.Answer.EVERYTHING:
+                        leak = await hunt.hunt(through, secret, namespace)
                         visible = await door.everything(through, namespace)
                         entities = visible = [*right, *(e for e in visible if e not in right)]
                     case proof.Answer.SYMPTOMS:
                         entities = list(proof.symptomatic(_services(run), namespace, truth))
                 await door.submit(through, entities)
-        return proof.Findings(truth, missing, min(len(visible), MAX_ENTITIES))
+        return proof.Findings(truth, missing, min(len(visible), MAX_ENTITIES), leak=leak)
 
     async def _attempts(self, run: Run, count: int) -> list[str]:
         """The names of the run's attempts, once all of them are there."""

@@ -47,4 +47,6 @@ def from_json(data: Mapping[str, Any]) -> proof.Proof:
     values["symptoms"] = tuple(proof.Seen(**entry) for entry in values["symptoms"])
     for name in ("mechanisms", "truth", "drift"):
         values[name] = tuple(values[name])
+    if leak := values.get("leak"):
+        values["leak"] = proof.Leak(**{**leak, "findings": tuple(leak["findings"])})
     return proof.Proof(**values)

@@ -143,14 +143,16 @@ async def _running(binary: Path, work: Path, *more: str) -> AsyncIterator[str]:
 async def _started(process: asyncio.subprocess.Process) -> str:
     """Its URL, once it says that it is ready."""
     assert process.stderr is not None  # noqa: S101 - a pipe
-    address, tail = "", [""]
+    # NB: the two come from two threads of it: a store that opens fast is ready before the port is told.
+    address, ready, tail = "", False, [""]
     try:
         async with asyncio.timeout(START_SECONDS):
             while line := (await process.stderr.readline()).decode(errors="replace"):
                 tail = [*tail[-3:], line.strip()]
                 if found := _LISTENING.search(line):
                     address = found.group(1)
-                if _READY in line:
+                ready = ready or _READY in line
+                if address and ready:
                     return f"http://{address}"
             code = await process.wait()
     except TimeoutError as exc:

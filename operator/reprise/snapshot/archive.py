@@ -149,7 +149,12 @@ def manifest(source: BinaryIO, where: str) -> bytes:
                     return data.read(reader.MANIFEST_BYTES)
                 _forget(tar)
     except (tarfile.TarError, zstandard.ZstdError, EOFError) as exc:
-        raise domain_errors.Corrupt(f"{where}: expected a whole {SUFFIX} archive, found: {exc}") from exc
+        raise domain_errors.Corrupt(
+            f"{where}: expected a whole {SUFFIX} archive, found: {exc}; it is cut short or changed: "
+            "fetch it again"
+        ) from exc
+    except domain_errors.Refused as exc:
+        raise domain_errors.Refused(f"{where}: {exc}") from exc
     raise domain_errors.Corrupt(f"{where}: expected {reader.MANIFEST} in the archive, found none")
 
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from reprise.domain import spans
+
 # Buckets grow by this factor, so a quantile is within one per cent of the true one, whatever the order in
 # which values come (the histogram of DDSketch, Masson et al. 2019, without its collapsing).
 _GROWTH = 1.02
 _LOG_GROWTH = math.log(_GROWTH)
-_ERROR_TAGS = frozenset({("error", "True"), ("error", "true"), ("otel.status_code", "ERROR")})
 
 
 class Pair(NamedTuple):
@@ -53,10 +54,11 @@ class Calls:
         services = {key: process["serviceName"] for key, process in trace["processes"].items()}
         service = {span["spanID"]: services.get(span["processID"], "") for span in trace["spans"]}
         for span in trace["spans"]:
-            pair = Pair(service.get(parent_of(span), ""), service[span["spanID"]])
+            pair = Pair(service.get(spans.parent_of(span), ""), service[span["spanID"]])
             if pair.caller and pair.callee and pair.caller != pair.callee:
                 self.total[pair] += 1
-                self.failed[pair] += _failed(span)
+                tags = {tag["key"]: tag["value"] for tag in span.get("tags") or ()}
+                self.failed[pair] += spans.status_of(tags) == "ERROR"
                 self.latency.setdefault(pair, Latency()).add(span["duration"])
 
     def edge(self, pair: tuple[str, str]) -> dict[str, Any]:
@@ -70,15 +72,3 @@ class Calls:
             "p50_ms": latency.quantile_ms(0.5),
             "p95_ms": latency.quantile_ms(0.95),
         }
-
-
-def parent_of(span: Mapping[str, Any]) -> str:
-    """The id of a span's parent within its trace; "" for a root."""
-    for reference in span.get("references") or ():
-        if reference["refType"] == "CHILD_OF" and reference["traceID"] == span["traceID"]:
-            return str(reference["spanID"])
-    return ""
-
-
-def _failed(span: Mapping[str, Any]) -> bool:
-    return any((tag["key"], str(tag["value"])) in _ERROR_TAGS for tag in span.get("tags") or ())

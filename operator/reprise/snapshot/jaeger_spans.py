@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reprise.domain import errors
+from reprise.domain import spans as rules
 
 Json = Mapping[str, Any]
 # OpenTelemetry's, by the words of the tag `span.kind`.
@@ -86,7 +87,7 @@ def _span(span: Json, processes: Mapping[str, tuple[str, Sequence[Tag]]]) -> Spa
     tags = _tags(span.get("tags"))
     known = {tag.key: tag.value for tag in tags if tag.key in _FIELDS}
     service, resource = processes[span["processID"]]
-    parent, links = _references(span)
+    parent = rules.parent_of(span)
     kind = str(known.get("span.kind", "unspecified")).lower()
     return Span(
         trace_id=span["traceID"],
@@ -97,7 +98,7 @@ def _span(span: Json, processes: Mapping[str, tuple[str, Sequence[Tag]]]) -> Spa
         kind=kind if kind in KINDS else "unspecified",
         start_us=int(span["startTime"]),
         duration_us=int(span["duration"]),
-        status=_status(known),
+        status=rules.status_of(known),
         status_message=str(known.get("otel.status_description", "")),
         trace_state=str(known.get("w3c.tracestate", "")),
         scope_name=str(known.get("otel.scope.name") or known.get("otel.library.name") or ""),
@@ -105,26 +106,16 @@ def _span(span: Json, processes: Mapping[str, tuple[str, Sequence[Tag]]]) -> Spa
         tags=[tag for tag in tags if tag.key not in _FIELDS],
         resource=resource,
         logs=[(int(log["timestamp"]), _tags(log.get("fields"))) for log in span.get("logs") or ()],
-        links=links,
+        links=_links(span, parent),
     )
 
 
-def _references(span: Json) -> tuple[str, list[tuple[str, str]]]:
-    """The parent is the first CHILD_OF of the same trace; every other reference is a link."""
-    parent, links = "", []
-    for ref in span.get("references") or ():
-        if not parent and ref["refType"] == "CHILD_OF" and ref["traceID"] == span["traceID"]:
-            parent = ref["spanID"]
-        else:
-            links.append((ref["traceID"], ref["spanID"]))
-    return parent, links
-
-
-def _status(known: Json) -> str:
-    code = str(known.get("otel.status_code", "")).upper()
-    if code in ("OK", "ERROR"):
-        return code
-    return "ERROR" if known.get("error") in (True, "true") else "UNSET"
+def _links(span: Json, parent: str) -> list[tuple[str, str]]:
+    """Every reference but the one to the parent."""
+    links = [(ref["traceID"], ref["spanID"]) for ref in span.get("references") or ()]
+    if parent:
+        links.remove((span["traceID"], parent))
+    return links
 
 
 def _tags(found: Any) -> list[Tag]:

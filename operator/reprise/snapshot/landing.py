@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -42,7 +42,7 @@ class Landing:
                 if self._left_bytes < 0:
                     raise errors.Refused(
                         f"{path}: expected at most {self._limit_bytes} bytes in all, found more; "
-                        "allow more with --max-bytes if you trust where it is from"
+                        "allow more (--max-bytes) if you trust where it is from"
                     )
                 digest.update(chunk)
                 left = memoryview(chunk)
@@ -58,7 +58,7 @@ class Landing:
         if reader.MANIFEST not in self._seen:
             raise errors.Corrupt(f"expected {reader.MANIFEST} among the files, found none: it is cut short")
         data = (self._folder / reader.MANIFEST).read_bytes()
-        listed = {e.path: e for e in reader.entries(reader.parse_manifest(data, reader.MANIFEST), "manifest")}
+        listed = {e.path: e for e in reader.entries(manifest.parse(data), "manifest")}
         problems = [f"{path}: missing" for path in sorted(listed.keys() - self._seen.keys())]
         for path, (size, sha256) in sorted(self._seen.items()):
             if path in listed:
@@ -91,6 +91,29 @@ def landing(final: Path, limit_bytes: int) -> Iterator[Landing]:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def write_files(final: Path, files: Mapping[str, bytes]) -> None:
+    """A new folder of a few small files, whole or absent. One that is there already is replaced.
+
+    Raises Refused when it cannot be written.
+    """
+    partial = final.with_name(final.name + PARTIAL)
+    with _writing(final):
+        for folder in (partial, final):
+            if folder.exists():
+                shutil.rmtree(folder)
+        try:
+            partial.mkdir(parents=True, mode=0o700)
+            for name, data in files.items():
+                with (partial / name).open("xb") as out:
+                    out.write(data)
+                    out.flush()
+                    os.fsync(out.fileno())
+            publish(partial, final)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
 
 
 @contextmanager

@@ -140,7 +140,7 @@ class _Lines:
     ) -> None:
         self._out = out
         self._table = table
-        self._words = [word.encode() for word in request.view.words]
+        self._words = [word.encode() for word in request.view.line_words]
         self._overlap = max(map(len, self._words)) - 1
         self._end = rfc3339(request.recorded_at).encode()
         pod, container, previous = log

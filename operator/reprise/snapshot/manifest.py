@@ -79,15 +79,29 @@ class Manifest:
         return "sha256:" + hashlib.sha256(self.to_bytes()).hexdigest()
 
 
-def from_bytes(data: bytes) -> Manifest:
-    """Read manifest.json. Raises Corrupt with what does not fit."""
+def parse(data: bytes, where: str = FILE_NAME) -> dict[str, Any]:
+    """A manifest, public or private, as JSON. Raises Corrupt when it is none of this schema version."""
     try:
         document = json.loads(data)
-        version = document["schemaVersion"]
-        if version != SCHEMA_VERSION:
-            raise errors.Corrupt(
-                f"{FILE_NAME}: expected schemaVersion {SCHEMA_VERSION}, found {version!r}; {_advice(version)}"
-            )
+    except (ValueError, RecursionError) as exc:
+        raise errors.Corrupt(f"{where}: expected the manifest of a snapshot as JSON, found {exc!r}") from exc
+    if not isinstance(document, dict) or "schemaVersion" not in document:
+        raise errors.Corrupt(
+            f"{where}: expected the manifest of a snapshot, schemaVersion {SCHEMA_VERSION}, "
+            f"found {data[:60]!r}; name one that was recorded"
+        )
+    version = document["schemaVersion"]
+    if version != SCHEMA_VERSION:
+        raise errors.Corrupt(
+            f"{where}: expected schemaVersion {SCHEMA_VERSION}, found {version!r}; {_advice(version)}"
+        )
+    return document
+
+
+def from_bytes(data: bytes, where: str = FILE_NAME) -> Manifest:
+    """Read manifest.json. Raises Corrupt with what does not fit."""
+    document = parse(data, where)
+    try:
         return Manifest(
             id=_text(document["id"]),
             namespace=_text(document["namespace"]),
@@ -104,7 +118,7 @@ def from_bytes(data: bytes) -> Manifest:
             ),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise errors.Corrupt(f"{FILE_NAME}: expected the manifest of a snapshot, found {exc!r}") from exc
+        raise errors.Corrupt(f"{where}: expected the manifest of a snapshot, found {exc!r}") from exc
 
 
 def _advice(version: object) -> str:

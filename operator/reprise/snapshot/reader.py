@@ -131,28 +131,13 @@ def entries(document: Mapping[str, Any], where: str) -> tuple[Entry, ...]:
     return tuple(sorted(found.values(), key=lambda entry: entry.path))
 
 
-def parse_manifest(data: bytes, where: str) -> Json:
-    """manifest.json as JSON. Raises Corrupt when it is none of schema version 2."""
-    try:
-        document = json.loads(data)
-    except ValueError as exc:
-        raise errors.Corrupt(f"{where}: expected JSON, found: {exc}") from exc
-    if not isinstance(document, dict) or document.get("schemaVersion") != SCHEMA_VERSION:
-        version = document.get("schemaVersion") if isinstance(document, dict) else None
-        raise errors.Corrupt(
-            f"{where}: expected schemaVersion {SCHEMA_VERSION}, found {version!r}; "
-            "read it with the release that wrote it, or record again"
-        )
-    return document
-
-
 class Snapshot:
     """A snapshot in a folder. Made by `open_snapshot`; every method reads its file anew."""
 
     def __init__(self, folder: Path, manifest: bytes) -> None:
         self.folder = folder
         self.manifest = manifest
-        self.document = parse_manifest(manifest, str(folder / MANIFEST))
+        self.document: Json = manifests.parse(manifest, str(folder / MANIFEST))
         self.entries = {entry.path: entry for entry in entries(self.document, str(folder / MANIFEST))}
 
     @property

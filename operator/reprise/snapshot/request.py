@@ -15,9 +15,10 @@ class RecordRequest:
     """Times are aware. `baseline_at` opens the window, `recorded_at` closes it.
 
     `injected_at` and `symptom_at` are None where there was none (a control). `injector_hidden` is the run's:
-    it decides what an agent may see, and so what may be in the snapshot. `versions` and `settings` go into
-    the manifest as they are; they must not hold the truth. `patience_seconds` is how long a backend that does
-    not answer is asked again: within that a pod of Prometheus or Jaeger is replaced.
+    it decides what an agent may see, and so what may be in the snapshot. `run_name` is looked for in logs.
+    `versions` and `settings` go into the manifest as they are; they must not hold the truth.
+    `patience_seconds` is how long a backend that does not answer is asked again: within that a pod of
+    Prometheus or Jaeger is replaced.
     """
 
     run_uid: str
@@ -28,6 +29,7 @@ class RecordRequest:
     injected_at: dt.datetime | None = None
     symptom_at: dt.datetime | None = None
     injector_hidden: bool = True
+    run_name: str = ""
     scrape_interval_seconds: float = 5.0
     patience_seconds: float = 20.0
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -41,7 +43,7 @@ class RecordRequest:
     @property
     def view(self) -> redaction.View:
         """What an agent would be shown. Events carry whole seconds, so the window's first second is in."""
-        return redaction.View(self.baseline_at.replace(microsecond=0), self.injector_hidden)
+        return redaction.View(self.baseline_at.replace(microsecond=0), self.injector_hidden, self.run_name)
 
     @property
     def timeline(self) -> dict[str, str]:

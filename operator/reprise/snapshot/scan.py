@@ -72,7 +72,7 @@ def _in_name(
     name: bytes, tokens: Mapping[bytes, str], words: Mapping[bytes, str]
 ) -> Iterator[tuple[bytes, int]]:
     for token in (*tokens, *words):
-        if _find(name, token, whole=token in tokens, goes_on=False, ended=True) >= 0:
+        if find(name, token, whole=token in tokens, goes_on=False, ended=True) >= 0:
             yield token, -1
 
 
@@ -88,7 +88,7 @@ def _in_file(path: Path, tokens: Mapping[bytes, str], words: Mapping[bytes, str]
             text = rest + chunk.lower()
             for token in (*tokens, *words):
                 if token not in found:
-                    at = _find(text, token, whole=token in tokens, goes_on=begins > 0, ended=not chunk)
+                    at = find(text, token, whole=token in tokens, goes_on=begins > 0, ended=not chunk)
                     if at >= 0:
                         found[token] = begins + at
             if not chunk:
@@ -97,7 +97,7 @@ def _in_file(path: Path, tokens: Mapping[bytes, str], words: Mapping[bytes, str]
             begins += len(text) - len(rest)
 
 
-def _find(text: bytes, token: bytes, *, whole: bool, goes_on: bool, ended: bool) -> int:
+def find(text: bytes, token: bytes, *, whole: bool, goes_on: bool = False, ended: bool = True) -> int:
     """Where the token is, -1 for nowhere. whole: not within a longer word.
 
     goes_on: the text goes on from a chunk, which has judged what its first byte begins. Not ended: more

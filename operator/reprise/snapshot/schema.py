@@ -36,10 +36,11 @@ FIRST_LINES, STRIDE = 200, 100
 _MOST_PROBLEMS = 20
 
 
-def schema_problems(folder: Path | str) -> list[str]:
+def schema_problems(folder: Path | str, only_present: bool = False) -> list[str]:
     """What does not fit, as `path:line: place: why`; of one file at most 20. Empty when all is well.
 
     For a snapshot or its private part. Only listed files are read. Raises NotFound when there is no manifest.
+    only_present: says nothing of files that are missing.
     """
     root = Path(folder)
     where = "privateManifest" if root.name.endswith(reader.PRIVATE) else "manifest"
@@ -49,6 +50,8 @@ def schema_problems(folder: Path | str) -> list[str]:
         return [str(exc)]
     problems = list(_check(where, snapshot.document, reader.MANIFEST))
     for path in sorted(snapshot.entries):
+        if only_present and not reader.is_plain(root, path):
+            continue
         try:
             problems += list(_file(snapshot, path))[:_MOST_PROBLEMS]
         except errors.Corrupt as exc:

@@ -19,8 +19,11 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from reprise.domain import errors
-from reprise.snapshot import archive, landing, reader
+from reprise.snapshot import archive, landing, private, reader
+from reprise.snapshot import manifest as manifests
 
+# What the operator keeps of one incident has some hundred kilobytes.
+_PRIVATE_BYTES = 64 << 20
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "az", "abfs", "abfss"})
 
 
@@ -39,8 +42,10 @@ class Listed:
     problem: str = ""
 
 
-def put(folder: Path | str, url: str, archived: bool = False) -> str:
+def put(folder: Path | str, url: str, archived: bool = False, with_private: bool = False) -> str:
     """Copy a snapshot into a store under its folder's name; returns its address there.
+
+    with_private: the operator's part, too, beside it: whoever can read the store can read the answer then.
 
     Nothing happens when the same one is there already. Raises NotFound, Corrupt when the folder is no whole
     snapshot, Conflict when another one has the name, Unreachable, Refused, Unsupported.
@@ -51,6 +56,8 @@ def put(folder: Path | str, url: str, archived: bool = False) -> str:
         raise errors.Corrupt(f"{folder}: {'; '.join(problems[:5])}; only a whole snapshot is stored")
     name = Path(folder).resolve().name
     with _at(url) as store:
+        if with_private:
+            _put_private(store, snapshot, name)
         if archived:
             _put_archive(store, snapshot, name)
         else:
@@ -64,25 +71,73 @@ def fetch(address: str, into: Path | str, limit_bytes: int = archive.LIMIT_BYTES
     Every digest is checked on the way. Raises NotFound when there is none or a half-written one, Corrupt,
     Conflict when the folder exists, Unreachable, Refused, Unsupported.
     """
+    name = address.rstrip("/").rpartition("/")[2]
+    return fetch_as(address, Path(into) / name.removesuffix(archive.SUFFIX), limit_bytes)
+
+
+def manifest(address: str) -> bytes:
+    """The bytes of a snapshot's manifest, and nothing else of it; an archive is read up to there.
+
+    Raises what `fetch` raises.
+    """
     url, _, name = address.rstrip("/").rpartition("/")
-    final = Path(into) / name.removesuffix(archive.SUFFIX)
+    with _at(url) as store:
+        return _manifest(store, name, address)
+
+
+def _manifest(store: "_Store", name: str, address: str) -> bytes:
+    if name.endswith(archive.SUFFIX):
+        with _opened(store, name, address) as source:
+            return archive.manifest(source, address)
+    data = store.manifest(name)
+    if data is None:
+        what = "a half-written one" if store.files(name) else "nothing"
+        raise errors.NotFound(f"{address}: expected a snapshot, found {what}; `push` it again")
+    return data
+
+
+@contextmanager
+def _opened(store: "_Store", name: str, address: str) -> Iterator[Any]:
+    try:
+        source = store.open(name)
+    except FileNotFoundError as exc:
+        raise errors.NotFound(f"{address}: expected an archive, found nothing; `push` it") from exc
+    with source:
+        yield source
+
+
+def fetch_as(address: str, final: Path, limit_bytes: int = archive.LIMIT_BYTES) -> Path:
+    """`fetch` into the folder `final`, whatever the snapshot is called in its store."""
+    url, _, name = address.rstrip("/").rpartition("/")
     with _at(url) as store:
         if name.endswith(archive.SUFFIX):
-            if name not in store.names():
-                raise errors.NotFound(f"{address}: expected an archive, found nothing; `push` it")
-            with store.open(name) as source:
+            with _opened(store, name, address) as source:
                 return archive.read(source, final, address, limit_bytes)
-        data = store.manifest(name)
-        if data is None:
-            what = "a half-written one" if store.files(name) else "nothing"
-            raise errors.NotFound(f"{address}: expected a snapshot, found {what}; `push` it again")
+        data = _manifest(store, name, address)
         with landing.landing(final, limit_bytes) as target:
-            for entry in reader.entries(reader.parse_manifest(data, address), address):
+            for entry in reader.entries(manifests.parse(data, address), address):
                 with store.open(f"{name}/{entry.path}") as source:
                     target.put(entry.path, source)
             with store.open(f"{name}/{reader.MANIFEST}") as source:
                 target.put(reader.MANIFEST, source)
     return final
+
+
+def fetch_private(address: str, into: Path) -> None:
+    """Copy the operator's part that lies beside a snapshot in its store into the new folder `into`.
+
+    It is not checked: `private.read` does that. Raises NotFound when there is none, and what `fetch` raises.
+    """
+    url, _, name = address.rstrip("/").rpartition("/")
+    beside = name.removesuffix(archive.SUFFIX) + reader.PRIVATE
+    with _at(url) as store:
+        found = {}
+        for file in (reader.MANIFEST, private.FILE_NAME):
+            data = store.read(f"{beside}/{file}", _PRIVATE_BYTES)
+            if data is None:
+                raise errors.NotFound(f"{url}/{beside}: expected the operator's part, found no {file}")
+            found[file] = data
+    landing.write_files(into, found)
 
 
 def listing(url: str) -> list[Listed]:
@@ -119,10 +174,10 @@ def remove(url: str, name: str) -> None:
 
 def _listed(name: str, archived: bool, read: Callable[[], bytes | None]) -> Listed:
     try:
-        manifest = read()
-        if manifest is None:
+        data = read()
+        if data is None:
             return Listed(name, False, archived, "")
-        recorded_at = str((reader.parse_manifest(manifest, name).get("timeline") or {}).get("recordedAt", ""))
+        recorded_at = str((manifests.parse(data, name).get("timeline") or {}).get("recordedAt", ""))
         reader.parse_time(recorded_at)
     except errors.Corrupt as exc:
         return Listed(name, False, archived, "", str(exc))
@@ -143,6 +198,13 @@ def _put_folder(store: "_Store", snapshot: reader.Snapshot, name: str) -> None:
     except BaseException as exc:
         store.abandon(name, exc)
         raise
+
+
+def _put_private(store: "_Store", snapshot: reader.Snapshot, name: str) -> None:
+    folder = private.folder(snapshot.folder.resolve())
+    private.read(folder, str(snapshot.document.get("id")))
+    for file in (private.FILE_NAME, reader.MANIFEST):
+        store.upload(folder / file, f"{name}{reader.PRIVATE}/{file}")
 
 
 def _put_archive(store: "_Store", snapshot: reader.Snapshot, name: str) -> None:
@@ -199,10 +261,17 @@ class _Store:
 
     def manifest(self, name: str) -> bytes | None:
         """The bytes of a folder's manifest; None when there is none."""
+        return self.read(f"{name}/{reader.MANIFEST}", reader.MANIFEST_BYTES)
+
+    def read(self, name: str, limit_bytes: int) -> bytes | None:
+        """A whole small file; None when there is none. Raises Corrupt for a larger one: a store may lie."""
         try:
-            found: bytes = self._fs.cat_file(self.path(f"{name}/{reader.MANIFEST}"))
+            with self.open(name) as source:
+                found: bytes = source.read(limit_bytes + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        if len(found) > limit_bytes:
+            raise errors.Corrupt(f"{name}: expected at most {limit_bytes} bytes, found more")
         return found
 
     def archived_manifest(self, name: str) -> bytes:
@@ -284,7 +353,10 @@ def _is_local(url: str) -> bool:
 
 
 def _open(url: str) -> _Store:
-    protocol = url.partition("://")[0] if "://" in url else "file"
+    if "://" not in url:
+        # NB: fsspec takes a "::" in a path for a chain of file systems.
+        return _Store(LocalFileSystem(auto_mkdir=True), str(Path(url).absolute()))
+    protocol = url.partition("://")[0]
     try:
         if protocol in _OBJECT_STORES:
             importlib.import_module("obstore.fsspec").register(protocol)

@@ -18,7 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from reprise.snapshot.manifest import FileEntry
+from reprise.domain import errors
+from reprise.snapshot.manifest import SEGMENT, FileEntry
 
 Cell = str | int | float
 _CHUNK_ROWS = 2000
@@ -80,6 +81,12 @@ class FileWriter:
     """
 
     def __init__(self, root: Path, name: str) -> None:
+        # NB: names of pods and kinds become paths, and come from whoever answers as the API server.
+        parts = name.split("/")
+        if not all(SEGMENT.fullmatch(part) and part not in (".", "..") for part in parts):
+            raise errors.Refused(
+                f"expected names of letters, digits and ._~- to make a path of, found {name!r}: left out"
+            )
         self.name = name
         self._path = root / name
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """Is a snapshot what its manifest says? Every difference at once."""
 
+import dataclasses
 import datetime as dt
 import hashlib
 import os
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from reprise.domain import errors
 from reprise.snapshot import manifest as manifests
+from reprise.snapshot import schema
 
 # Without these no incident can be worked on.
 REQUIRED = (
@@ -72,6 +74,15 @@ def verify(path: Path | str) -> VerifyReport:
         rows=sum(entry.rows for entry in manifest.files),
         problems=tuple(problems),
     )
+
+
+def verify_all(path: Path | str) -> VerifyReport:
+    """`verify`, and whether every document has the shape of the format. Parses what it reads: slower."""
+    report = verify(path)
+    if not report.digest:
+        return report
+    shapes = schema.schema_problems(path, only_present=True)
+    return dataclasses.replace(report, problems=(*report.problems, *shapes))
 
 
 def _timeline(manifest: manifests.Manifest) -> Iterator[str]:

@@ -1,7 +1,9 @@
 """What is applied, how tools fail, what status says."""
 
+import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -127,8 +129,8 @@ def test_images_that_nobody_supplies_are_named_together() -> None:
     assert supply.references(["prometheus"]) == {"prometheus": "example.com/prometheus:1"}
 
 
-def _cluster(closed: bool, workers: int) -> dict[str, object]:
-    text = kind.KindCluster("reprise", workers, 16443, Path("/d"), Path("/a"), closed).config()
+def _cluster(closed: bool, workers: int) -> dict[str, Any]:
+    text = kind.KindCluster("reprise", workers, 16343, 16443, Path("/d"), Path("/a"), closed).config()
     loaded = yaml.safe_load(text)
     assert isinstance(loaded, dict)
     return loaded
@@ -157,13 +159,31 @@ def test_node_names_do_not_carry_the_products_name(name: str) -> None:
 
 
 def test_busy_port_is_not_taken() -> None:
-    import socket
-
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
         taken = busy.getsockname()[1]
-        assert kind.free_port(taken) != taken
+        assert taken < kind.free_port(taken) < taken + kind.PORTS_TRIED
+
+
+def test_when_every_port_is_taken_it_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kind, "PORTS_TRIED", 1)
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        taken = busy.getsockname()[1]
+        with pytest.raises(errors.Conflict, match=f"from {taken} to {taken}"):
+            kind.free_port(taken)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_published_ports_are_not_among_those_a_kernel_gives_away(closed: bool) -> None:
+    config = _cluster(closed, 1)
+    (gateway,) = config["nodes"][0]["extraPortMappings"]
+    published = {config["networking"]["apiServerPort"], gateway["hostPort"]}
+    first_given_away = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert len(published) == 2
+    assert max(published) + kind.PORTS_TRIED < first_given_away
 
 
 MADE = Remembered("reprise", "build", 1, 16443, "n:1", finished=True)

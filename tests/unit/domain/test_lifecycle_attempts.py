@@ -36,6 +36,10 @@ VERDICTS: dict[str, tuple[Attempt, Phase | None, float | None]] = {
     "submitted is scored, not judged": (an_attempt(phase=Phase.SUBMITTED), None, None),
     "timed out": (an_attempt(phase=Phase.TIMED_OUT, requests=4), Phase.TIMED_OUT, 0.0),
     "timed out without a request": (an_attempt(phase=Phase.TIMED_OUT), Phase.INFRA_FAILED, None),
+    "timed out because nothing could start": (
+        an_attempt(phase=Phase.TIMED_OUT, job=Job(JobState.ACTIVE, message="ErrImagePull: no such image")),
+        Phase.INFRA_FAILED, None,
+    ),
     "budget spent": (an_attempt(phase=Phase.TURNS_EXHAUSTED, requests=4), Phase.TURNS_EXHAUSTED, 0.0),
     "loop stopped": (an_attempt(phase=Phase.LOOP_STOPPED, requests=4), Phase.LOOP_STOPPED, 0.0),
     "Job ended well without a submission": (
@@ -85,6 +89,14 @@ def test_verdict(name: str) -> None:
     assert (verdict.score if verdict else None) == score
 
 
+def test_why_nobody_came_is_said() -> None:
+    job = Job(JobState.ACTIVE, message="ErrImagePull: no such image")
+    for phase in (Phase.TIMED_OUT, Phase.PENDING):
+        verdict = attempt.judge(an_attempt(phase=phase, start_by=ago(1), job=job), NOW)
+        assert verdict is not None
+        assert verdict.reason == "ErrImagePull: no such image"
+
+
 @pytest.mark.parametrize("phase", Phase)
 def test_what_failed_on_our_side_has_no_score(phase: Phase) -> None:
     verdict = attempt.judge(an_attempt(phase=phase, start_by=ago(9999)), NOW)
@@ -131,6 +143,30 @@ def test_parallelism_is_a_limit() -> None:
     assert attempting.next_work(spec, working, NOW).actions == ()
     one_done = [decided(1, Phase.SCORED), an_attempt(index=2, name="r-2")]
     assert attempting.next_work(spec, one_done, NOW).actions == (observed.EnsureAttempt(3),)
+
+
+WAITED: dict[str, tuple[Attempt, bool]] = {
+    "just submitted": (an_attempt(phase=Phase.SUBMITTED, submitted_at=ago(1)), False),
+    "just timed out": (an_attempt(phase=Phase.TIMED_OUT, requests=1, ended_at=ago(1)), False),
+    "submitted and ended": (
+        an_attempt(phase=Phase.SUBMITTED, submitted_at=ago(1), job=Job(JobState.SUCCEEDED, True)), True,
+    ),
+    "goes on for ever": (an_attempt(phase=Phase.SUBMITTED, submitted_at=ago(10)), True),
+    "has no program of ours": (
+        an_attempt(phase=Phase.SUBMITTED, submitted_at=ago(1), job=Job(JobState.NOT_NEEDED)), True,
+    ),
+    "the program is gone": (
+        an_attempt(phase=Phase.SUBMITTED, submitted_at=ago(1), job=Job(JobState.MISSING)), True,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WAITED)
+def test_the_end_of_a_record_is_waited_for_a_while(case: str) -> None:
+    item, judged = WAITED[case]
+    work = attempting.next_work(run.RunSpec(scenario="s"), [item], NOW)
+    assert bool(work.actions) == judged
+    assert not work.over
 
 
 def test_summary_shows_unscored_as_nothing() -> None:

@@ -29,7 +29,11 @@ def replayed(phase: Phase, since: dt.datetime = NOW, **more: Any) -> run.Run:
 ENDING = {"ending": Ending(Phase.COMPLETED, "Replayed", "1 of 1 attempts over")}
 ROWS = {
     "pending: not loaded": Row(
-        replayed(Phase.PENDING), Observed(), Phase.PENDING, (observed.LoadSnapshot,)
+        replayed(Phase.PENDING), Observed(), Phase.PENDING, (observed.LoadSnapshot,), "LoadingSnapshot"
+    ),
+    "pending: store away for too long": Row(
+        replayed(Phase.PENDING, LONG_AGO), Observed(problem=RETRY), Phase.INVALID, (observed.ReleaseLock,),
+        "Unreachable",
     ),
     "pending: loaded": Row(replayed(Phase.PENDING), READY, Phase.ATTEMPTING),
     "pending: volume away": Row(

@@ -93,3 +93,38 @@ def test_trouble_is_in_the_spans_own_words(tags: dict[str, Any], fields: dict[st
     given["logs"] = [{"fields": [{"key": key, "value": item} for key, item in fields.items()]}]
     (span,) = trace(given).spans()
     assert span.trouble == words
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({}, "UNSET"),
+        ({"error": True}, "ERROR"),
+        ({"error": "true"}, "ERROR"),
+        ({"error": False}, "UNSET"),
+        ({"otel.status_code": "ERROR"}, "ERROR"),
+        ({"otel.status_code": "error", "error": False}, "ERROR"),
+        ({"otel.status_code": "OK", "error": True}, "OK"),
+    ],
+)
+def test_the_status_that_was_set_wins(tags: dict[str, object], expected: str) -> None:
+    assert spans.status_of(tags) == expected
+
+
+@pytest.mark.parametrize(
+    ("references", "expected"),
+    [
+        (None, ""),
+        ([{"refType": "CHILD_OF", "spanID": "b"}], "b"),
+        ([{"refType": "FOLLOWS_FROM", "traceID": "t", "spanID": "a"}], ""),
+        (
+            [
+                {"refType": "CHILD_OF", "traceID": "other", "spanID": "a"},
+                {"refType": "CHILD_OF", "traceID": "t", "spanID": "b"},
+            ],
+            "b",
+        ),
+    ],
+)
+def test_a_parent_is_of_the_same_trace(references: object, expected: str) -> None:
+    assert spans.parent_of({"traceID": "t", "references": references}) == expected

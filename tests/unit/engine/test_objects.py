@@ -89,11 +89,13 @@ async def test_name_servers_are_replaced_one_by_one() -> None:
     available(1)
     await engine.apply(plan)
     assert servers() == ["coredns-2", "coredns-3"], "the other one stays until the new one serves"
+    assert carts(kube) == ["cart-abc-1"], "a new one might be answered by the old server, and keep that"
     available(2)
     await engine.apply(plan)
     assert servers() == ["coredns-3"]
     kube.store({**new, "metadata": {**new["metadata"], "name": "coredns-4", "uid": "4"}})
     assert (await engine.apply(plan)).settled
+    assert carts(kube) == [], "whoever calls by the name asks for it anew"
 
 
 async def test_a_deleted_service_comes_back_as_it_was() -> None:

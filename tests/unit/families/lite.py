@@ -48,7 +48,8 @@ def _config_maps() -> Iterator[Json]:
         }
 
 
-def _running(deployment: Json) -> Iterator[Json]:
+def running(deployment: Json) -> Iterator[Json]:
+    """A Deployment's ReplicaSet and its pod."""
     name, spec = deployment["metadata"]["name"], deployment["spec"]
     owner = {"kind": "Deployment", "name": name, "uid": name, "apiVersion": "apps/v1"}
     yield {
@@ -88,10 +89,11 @@ def observed() -> Observed:
             for container in manifest["spec"]["template"]["spec"]["containers"]:
                 container["image"] = f"{container['image'].partition(':')[0]}:2.2.0"
                 images.add(container["image"])
-            made += _running(manifest)
+            made += running(manifest)
         if manifest["kind"] == "Secret":
             texts = manifest.pop("stringData", {})
-            manifest["data"] = {k: base64.b64encode(v.encode()).decode() for k, v in texts.items()}
+            encoded = {k: base64.b64encode(v.encode()).decode() for k, v in texts.items()}
+            manifest["data"] = {**manifest.get("data", {}), **encoded}
         for one in made:
             one["metadata"]["namespace"] = NAMESPACE
             app.setdefault(one["kind"], {})[one["metadata"]["name"]] = one

@@ -184,12 +184,11 @@ def test_corefile(params: dict[str, str], before: str, after: str) -> None:
 
 def test_who_calls_the_service_has_to_ask_for_its_name_again() -> None:
     injection = inject(FAULTS["coredns-misconfigured"])
-    recycled = {step.deployment.name for step in injection.settle if isinstance(step, plan.RecyclePods)}
-    assert recycled >= {"coredns", "cart", "checkout", "frontend"}
-    assert "database" not in recycled
-    assert all(
-        step.after.name == "coredns" for step in injection.settle if isinstance(step, plan.RecyclePods)
-    )
+    users = [step for step in injection.settle if isinstance(step, plan.RecycleUsers)]
+    names = {step.deployment.name for step in users}
+    assert names >= {"cart", "checkout", "frontend"}
+    assert not names & {"coredns", "database"}
+    assert {(step.servers.name, step.after.kind) for step in users} == {("coredns", "ConfigMap")}
 
 
 def test_a_service_that_nobody_calls_is_refused() -> None:

@@ -10,6 +10,7 @@ from reprise.domain import discovery, errors
 from reprise.domain.access import ApiPath
 from reprise.domain.redaction import View
 from reprise.gateway import negotiate, protobuf, shape
+from reprise.gateway import page as pages
 from reprise.gateway.pages import Sealer
 from reprise.gateway.watch import Watch
 
@@ -82,8 +83,11 @@ def test_a_list_tells_neither_how_much_is_left_nor_the_servers_token() -> None:
         "kind": "PodList",
         "metadata": {"resourceVersion": "9", "continue": "secret", "remainingItemCount": 4},
         "items": ["dropped"],
+        "more": "of what no list has",
     }
-    assert json.loads(shape.collection(document, "items", [b"1", b"2"], "sealed")) == {
+    page = pages.read_objects(json.dumps(document).encode())
+    assert page.token == "secret"
+    assert json.loads(pages.encode(page, "items", [b"1", b"2"], "sealed")) == {
         "kind": "PodList",
         "metadata": {"resourceVersion": "9", "continue": "sealed"},
         "items": [1, 2],

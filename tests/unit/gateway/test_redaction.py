@@ -53,6 +53,14 @@ WHOLE = [
         True,
     ),
     (
+        "binding in the application to an account of ours",
+        HIDDEN,
+        "rbac.authorization.k8s.io",
+        "rolebindings",
+        named("operator", "otel-demo", subjects=[{"kind": "ServiceAccount", "namespace": "reprise-system"}]),
+        True,
+    ),
+    (
         "binding of the cluster",
         HIDDEN,
         "rbac.authorization.k8s.io",
@@ -213,6 +221,16 @@ def test_fields(obj: Json, expected: Json) -> None:
 def test_log_lines_that_name_what_is_hidden_are_left_out() -> None:
     lines = [b"GET /cart 200\n", b"dial gateway.Reprise-System.svc: timeout\n", b"\xff\xfe odd bytes\n"]
     assert redaction.keep_lines(HIDDEN, lines) == [lines[0], lines[2]]
+
+
+@pytest.mark.parametrize(
+    ("run", "kept"),
+    [("cart-gone-1a2b", False), ("CART-gone-1a2b", False), ("", True), ("cart", True), ("another-run", True)],
+)
+def test_logs_of_the_control_plane_do_not_tell_the_runs_name(run: str, kept: bool) -> None:
+    """A short name is not looked for: whatever is called `cart` would be gone."""
+    lines = [b'key:"/registry/events/default/cart-gone-1a2b.18f0" took too long']
+    assert bool(redaction.keep_lines(View(START, run=run), lines)) == kept
 
 
 WORDS = st.sampled_from(["reprise", "Kopf.dev/x", "chaos-mesh", "cart", "otel-demo", "é", ""])

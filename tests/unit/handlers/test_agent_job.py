@@ -10,7 +10,7 @@ from tests.unit.handlers.world import World, live, operator
 from reprise.adapters.kube import Json
 from reprise.agents import ending
 from reprise.agents.command import wrapper
-from reprise.domain import errors, model_endpoint
+from reprise.domain import errors, model_endpoint, redaction
 from reprise.domain.attempt import Job, JobState
 from reprise.domain.run_status import Phase
 from reprise.handlers import agent_job
@@ -71,9 +71,9 @@ def resolving(world: World, *addresses: str) -> Runtime:
     return runtime
 
 
-async def started(agent: dict[str, Any], *addresses: str) -> World:
+async def started(agent: dict[str, Any], *addresses: str, objects: tuple[Json, ...] = ()) -> World:
     """A run whose agents have been started and have not come yet."""
-    world = a_world()
+    world = a_world(*objects)
     world.apply_run(agent=agent)
     await live(world, resolving(world, *(addresses or ("192.0.2.7",))), looks=25)
     assert world.run().status.phase is Phase.ATTEMPTING
@@ -186,6 +186,15 @@ async def test_a_command_runs_in_the_user_s_image_below_the_wrapper() -> None:
     ]
 
 
+async def test_what_a_command_is_given_is_not_expanded() -> None:
+    """`$$` and `$(NAME)` mean something to Kubernetes; a `$` before a `$` is how it is told to leave them."""
+    script = "echo $$ $(HOME) $HOME $(date)"
+    agent = {**COMMAND, "command": ["sh", "-c", script], "env": [{"name": "PROMPT", "value": script}]}
+    pod = pod_of(await started(agent))
+    escaped = "echo $$$$ $$(HOME) $$HOME $$(date)"
+    assert pod["containers"][0]["command"][-1] == env_of(pod)["PROMPT"] == escaped
+
+
 async def test_a_trajectory_is_mounted() -> None:
     world = await started(SCRIPTED)
     pod = pod_of(world)
@@ -195,6 +204,68 @@ async def test_a_trajectory_is_mounted() -> None:
     named = {item["metadata"]["name"]: item for item in world.of_kind("Secret", "reprise-agents")}
     assert path.name in named[volume["secret"]["secretName"]]["data"]
     assert "envFrom" not in pod["containers"][0]
+
+
+OPERATOR: Json = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "operator", "namespace": "reprise-system"},
+    "spec": {
+        "template": {"spec": {"volumes": [{"name": "data", "hostPath": {"path": "/volume/snapshots"}}]}}
+    },
+}
+
+
+@pytest.mark.parametrize("agent", [STIRRUP, COMMAND], ids=lambda a: a["kind"])
+async def test_a_snapshot_is_copied_before_the_agent_begins(agent: dict[str, Any]) -> None:
+    world = a_world(OPERATOR)
+    world.apply_run(agent={**agent, "mountSnapshot": True})
+    await live(world, resolving(world, "192.0.2.7"), looks=25)
+    pod = pod_of(world)
+    (container,), installer = pod["containers"], pod["initContainers"][-1]
+    mounts = {item["name"]: item for item in container["volumeMounts"]}
+    assert mounts["snapshot"] == {
+        "name": "snapshot",
+        "mountPath": env_of(pod)["SNAPSHOT_DIR"],
+        "readOnly": True,
+    }
+    # Where it comes from is seen by nobody but the installer.
+    assert "source" not in mounts
+    assert [(m["name"], m.get("readOnly", False)) for m in installer["volumeMounts"]] == [
+        ("source", True), ("snapshot", False),
+    ]  # fmt: skip
+    (volume,), (claim,) = (
+        world.of_kind("PersistentVolume"),
+        world.of_kind("PersistentVolumeClaim", "reprise-agents"),
+    )
+    assert volume["spec"]["hostPath"]["path"].startswith("/volume/snapshots/")
+    assert volume["spec"]["claimRef"]["name"] == claim["metadata"]["name"]
+    assert claim["spec"]["volumeName"] == volume["metadata"]["name"]
+    # Other agents may list volumes: this one names what is hidden, and so is hidden.
+    assert redaction.hides(redaction.View(world.now), "", "persistentvolumes", volume)
+
+
+async def test_a_snapshot_is_let_go_with_its_run() -> None:
+    world = a_world(OPERATOR)
+    world.submits = True
+    world.apply_run(agent={**STIRRUP, "mountSnapshot": True})
+    runtime = resolving(world, "192.0.2.7")
+    await live(world, runtime)
+    world.delete_run()
+    await live(world, runtime)
+    assert world.of_kind("PersistentVolume") == []
+    assert world.of_kind("PersistentVolumeClaim", "reprise-agents") == []
+
+
+async def test_a_snapshot_that_cannot_be_mounted_is_said_before_anything_is_deployed() -> None:
+    claimed: Json = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    operator_ = {**OPERATOR, "spec": {"template": {"spec": {"volumes": [claimed]}}}}
+    world = a_world(operator_)
+    world.apply_run(agent={**STIRRUP, "mountSnapshot": True})
+    await live(world, resolving(world), looks=5)
+    status = world.run().status
+    assert (status.phase, status.reason) == (Phase.INVALID, "Unsupported")
+    assert "found ['persistentVolumeClaim']" in status.message
 
 
 async def test_nothing_is_left_when_the_attempt_is_judged() -> None:
@@ -329,5 +400,5 @@ def test_the_operator_may_make_what_agents_need() -> None:
     allowed = {
         (resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]
     }
-    kinds = ("jobs", "secrets", "networkpolicies")
+    kinds = ("jobs", "secrets", "networkpolicies", "persistentvolumeclaims")
     assert {(kind, verb) for kind in kinds for verb in ("list", "create", "delete")} <= allowed

@@ -29,8 +29,11 @@ def the_attempt(world: World) -> dict[str, Any]:
     return dict(found)
 
 
-async def test_why_shows_truth_beside_submission(tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["", "recorded-before"], ids=["live", "replay"])
+async def test_why_shows_truth_beside_submission(source: str, tmp_path: Path) -> None:
     world = await finished()
+    run = world.run_object()
+    world.store({**run, "spec": {**run["spec"], "snapshot": {"source": source}}})
     uid = the_attempt(world)["metadata"]["uid"]
     seen = entry(2, f"{POLICIES}", verb="list", resource="networkpolicies otel-demo", turn="3", attempt=uid)
     write(tmp_path / "audit", entry(1, attempt=uid), seen, uid=uid)
@@ -51,7 +54,8 @@ async def test_why_shows_truth_beside_submission(tmp_path: Path) -> None:
             }
         ],
     }
-    folder = tmp_path / "snapshots" / obj["spec"]["run"]["uid"]
+    # The topology is that of the snapshot, which in a replay another run has recorded.
+    folder = tmp_path / "snapshots" / (source or obj["spec"]["run"]["uid"])
     folder.mkdir(parents=True)
     (folder / "topology.json").write_text(json.dumps(topology))
     why = await attempt_data.explain(world, dataclasses.replace(found, obj=obj), tmp_path / "snapshots")
@@ -188,7 +192,26 @@ def test_nothing_that_an_agent_wrote_reaches_the_terminal_as_more_than_text(tmp_
     assert all(char.isprintable() for line in text.split("\n") for char in line)
 
 
-@pytest.mark.parametrize("command", ["list", "show", "why", "verify", "export"])
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_record_of_an_agent_is_printed_as_it_is(
+    kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def found(ask: object) -> attempt_data.Found:
+        return attempt_data.Found("uid-1", None, tmp_path, None)
+
+    monkeypatch.setattr(attempts, "_with_cluster", found)
+    text = '{"event": "assistant"}\nhanded in\n'
+    if kept:
+        (tmp_path / "uid-1.log").write_text(text)
+    done = CliRunner().invoke(cli, ["attempts", "record", "first/1", "--records", str(tmp_path)])
+    if kept:
+        assert (done.exit_code, done.output) == (0, text), done.exception
+    else:
+        assert isinstance(done.exception, errors.NotFound) or done.exit_code == 1
+        assert "uid-1.log" in f"{done.output}{done.exception}"
+
+
+@pytest.mark.parametrize("command", ["list", "show", "why", "record", "verify", "export"])
 def test_every_command_shows_examples_and_exit_codes(command: str) -> None:
     text = CliRunner().invoke(cli, ["attempts", command, "--help"]).output
     assert "Examples:" in text

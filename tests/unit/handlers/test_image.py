@@ -12,12 +12,14 @@ IMAGE = ROOT / "images" / "operator"
 
 
 def test_pins_are_those_of_the_project() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project, s3 = declared["dependencies"], declared["optional-dependencies"]["s3"]
     lines = (IMAGE / "requirements.txt").read_text().splitlines()
     pins = {line for line in lines if line and not line.startswith("#")}
-    assert pins <= set(project)
-    # Only the command line draws tables; it and the gateway speak MCP.
-    assert set(project) - pins == {item for item in project if item.startswith(("rich==", "mcp=="))}
+    assert pins <= {*project, *s3}
+    assert set(s3) <= pins, "replays come from stores, too"
+    others = {line.split("==")[0] for line in set(project) - pins}
+    assert others == {"rich", "mcp", "msgspec", "uvloop"}, "only the command line and the gateway need these"
 
 
 def test_everything_imported_is_in_the_image() -> None:

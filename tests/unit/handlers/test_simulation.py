@@ -1,9 +1,11 @@
 """The whole life of a run above an API server in memory, the process killed before every single request."""
 
 import base64
+import dataclasses
 import datetime as dt
 import hashlib
 from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 from tests.unit.handlers.world import REF, Killed, World, live, operator
@@ -11,7 +13,7 @@ from tests.unit.handlers.world import REF, Killed, World, live, operator
 from reprise.adapters.kube import Json
 from reprise.adapters.wire import benchmark_run
 from reprise.domain import errors
-from reprise.domain.run import RunRef
+from reprise.domain.run import Run, RunRef
 from reprise.domain.run_status import ConditionType, Phase
 from reprise.handlers import lease, reconcile
 
@@ -305,3 +307,20 @@ async def test_status_survives_the_wire() -> None:
     fewer = {**wire, "timeline": {"baselineAt": wire["timeline"]["baselineAt"]}}
     assert reconcile.difference(wire, fewer)["timeline"]["injectedAt"] is None
     assert reconcile.difference(wire, {k: v for k, v in wire.items() if k != "drift"}) == {"drift": None}
+
+
+async def test_a_full_disk_while_recording_ends_the_run_and_says_so() -> None:
+    class Full:
+        async def record(self, run: Run) -> NoReturn:
+            raise errors.Refused("expected a place to write the snapshot to, found: No space left on device")
+
+    world = World()
+    world.apply_run()
+    await live(world, dataclasses.replace(operator(world), recorder=Full()))
+    status = world.run().status
+    assert (status.phase, status.reason) == (Phase.INVALID, "Refused")
+    assert "No space left on device" in status.message
+    recorded = status.condition(ConditionType.RECORDED)
+    assert recorded is not None
+    assert (recorded.status, recorded.reason) == (False, "Refused")
+    assert not world.broken(), "the fault is taken back"

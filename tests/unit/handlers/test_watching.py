@@ -10,13 +10,13 @@ import pytest
 from tests.fakes.api_server import ApiServer, connect, serve
 from tests.unit.handlers import world as worlds
 
-from reprise.adapters import scenario_write
+from reprise.adapters import run_document, scenario_write
 from reprise.domain import plan, scenario, truth
 from reprise.domain.entities import EntityId, ObjectRef
 from reprise.domain.mutation import BeforeCreate, Create, PlannedMutation
 from reprise.domain.run import Run, RunRef, RunSpec
 from reprise.domain.run_status import Phase, RunStatus
-from reprise.handlers import recording, watching
+from reprise.handlers import watching
 from reprise.handlers.watching import Need
 from reprise.snapshot import private
 
@@ -164,7 +164,7 @@ def test_the_operators_part_is_plain_data() -> None:
         truth=truth.Truth((truth.RootCause(ref),)),
     )
     run = dataclasses.replace(a_run(Phase.RECORDING), ref=RunRef("default", "my-run", "the-uid"))
-    made = recording.secrets(run, worlds.SCENARIO, planned, planned.truth)
+    made = run_document.document(run, worlds.SCENARIO, planned, planned.truth)
     assert set(made) == set(private.KEYS) - {"injector"}
     assert made["scenario"] == scenario_write.document(worlds.SCENARIO)
     assert made["truth"] == [{"entity": "otel-demo/NetworkPolicy/frontend-ingress", "equivalents": []}]

@@ -1,5 +1,6 @@
 """Results survive a broken-off proof, and say what is wrong with a file that is none."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ ONE = proof.Proof(
     53.0,
     95.0,
     "2026-01-01T00:00:00+00:00",
+    proof.Leak(299, 295, ("'kopf' (a name of ours) in GET /apis",), 7.2),
 )
 
 
@@ -52,3 +54,11 @@ def test_other_text_is_refused_with_its_line(tmp_path: Path) -> None:
 
 def test_copies_are_called_as_a_team_would_call_them() -> None:
     assert copies.names(3) == ("otel-demo", "otel-demo-2", "otel-demo-3")
+
+
+def test_a_result_from_before_there_was_a_hunt_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "proof.jsonl"
+    old = results.to_json(ONE)
+    del old["leak"]
+    path.write_text(json.dumps(old) + "\n")
+    assert results.load(path)["shipping-gone"].leak is None

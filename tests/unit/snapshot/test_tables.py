@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reprise.domain import errors
 from reprise.snapshot import tables
 
 
@@ -66,6 +67,28 @@ def test_a_file_is_written_once(tmp_path: Path) -> None:
         out.write(b"1")
     with pytest.raises(FileExistsError):
         tables.FileWriter(tmp_path, "x")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil",
+        "logs/../../evil",
+        "logs/shop/../../../evil/cart.log",
+        "/evil",
+        "logs//x",
+        "a b",
+        "",
+        "x\n",
+        ".",
+    ],
+)
+def test_a_hostile_name_makes_no_file(tmp_path: Path, name: str) -> None:
+    home = tmp_path / "a" / "b"
+    home.mkdir(parents=True)
+    with pytest.raises(errors.Refused, match="expected names of letters, digits"):
+        tables.FileWriter(home, name)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_map_cells_hold_texts() -> None:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from reprise.adapters.wire import model
 from reprise.adapters.wire.model import Model, Time
-from reprise.domain import budget
+from reprise.domain import budget, retention
 from reprise.domain import run as runs
 from reprise.domain import run_status as statuses
 
@@ -55,6 +55,7 @@ class Agent(Model):
     env: Annotated[tuple[Variable, ...] | None, Field(max_length=64)] = None
     secret_ref: SecretRef | None = None
     answer_file: Annotated[str | None, Field(max_length=256, pattern=r"^/tmp/[^/].*$")] = None
+    mount_snapshot: bool = False
 
 
 class Loop(Model):
@@ -80,11 +81,20 @@ class Gates(Model):
     record_timeout_seconds: Seconds = 180
 
 
+class Retention(Model):
+    keep_last: Annotated[int | None, Field(ge=1, le=100000)] = None
+    keep_days: Annotated[int | None, Field(ge=1, le=36500)] = None
+
+
+_NAME = r"[A-Za-z0-9]([-A-Za-z0-9._]{0,251}[A-Za-z0-9])?"
+# NB: no user, password, query or fragment: who may read a store is the operator's business.
+_URL = rf"(s3|gs|az|abfss?|https?)://[A-Za-z0-9][-A-Za-z0-9.]*(:[0-9]{{1,5}})?(/[-A-Za-z0-9._~]+)*/{_NAME}"
+
+
 class SnapshotSpec(Model):
     enabled: bool = True
-    source: Annotated[
-        str, Field(max_length=253, pattern=r"^([A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?)?$")
-    ] = ""
+    source: Annotated[str, Field(max_length=512, pattern=rf"^({_NAME}|{_URL})?$")] = ""
+    retention: Retention | None = None
 
 
 class Spec(Model):
@@ -106,6 +116,11 @@ class Spec(Model):
             raise ValueError(f"scenario: expected {'none' if replay else 'one'} with mode {self.mode}")
         if replay is not bool(self.snapshot.source):
             raise ValueError(f"snapshot.source: expected {'one' if replay else 'none'} with mode {self.mode}")
+        kept = self.snapshot.retention
+        if kept is not None and kept.keep_last is None and kept.keep_days is None:
+            raise ValueError("snapshot.retention: expected keepLast, keepDays or both")
+        if kept is not None and (replay or not self.snapshot.enabled):
+            raise ValueError("snapshot.retention: expected none for a run that does not record")
         if replay and self.agent.kind == "external":
             raise ValueError("agent.kind: expected one that runs in the cluster with mode replay")
         return self
@@ -181,7 +196,7 @@ class Ending(Model):
 class Condition(Model):
     type: Literal[
         "Queued", "Deployed", "BaselineHealthy", "Injected", "SymptomObserved", "Recorded", "Attempted",
-        "Recovered", "Completed",
+        "Recovered", "Completed", "RetentionApplied",
     ]  # fmt: skip
     status: Literal["True", "False"]
     reason: str
@@ -244,6 +259,7 @@ def ref_of(obj: Mapping[str, Any]) -> runs.RunRef:
 
 
 def spec_from_wire(wire: Spec) -> runs.RunSpec:
+    kept = wire.snapshot.retention
     return runs.RunSpec(
         scenario=wire.scenario or "",
         mode=runs.Mode(wire.mode),
@@ -257,6 +273,7 @@ def spec_from_wire(wire: Spec) -> runs.RunSpec:
         ),
         gates=runs.Gates(**wire.gates.model_dump()),
         snapshot_enabled=wire.snapshot.enabled,
+        retention=retention.Policy(kept.keep_last, kept.keep_days) if kept else None,
     )
 
 
@@ -273,6 +290,7 @@ def agent_from_wire(wire: Agent) -> runs.Agent:
         env=tuple(runs.Variable(item.name, item.value) for item in wire.env or ()),
         secret=wire.secret_ref.name if wire.secret_ref else "",
         answer_file=wire.answer_file or "",
+        mount_snapshot=wire.mount_snapshot,
     )
 
 

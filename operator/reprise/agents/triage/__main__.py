@@ -1,7 +1,8 @@
-"""`python -m reprise.agents.triage`: exit codes 0 submitted, 1 refused, 2 wrong environment, 3 no gateway."""
+"""`python -m reprise.agents.triage`: exit codes 0 submitted, 1 refused, 75 no gateway, or none is named."""
 
 import sys
 
+from reprise.agents import ending
 from reprise.agents.http_door import HttpDoor
 from reprise.agents.journal import Journal
 from reprise.agents.protocol import DoorError
@@ -15,7 +16,7 @@ def main() -> int:
         door = HttpDoor.from_environment(journal)
     except ValueError as exc:
         journal.note("error", message=str(exc))
-        return 2
+        return ending.end(ending.INFRA_FAILED, str(exc))
     try:
         causes = Triage(journal).investigate(door)
         entities = list(dict.fromkeys(cause.entity for cause in causes))
@@ -24,9 +25,11 @@ def main() -> int:
         journal.note("accepted", answer=answer)
     except DoorError as exc:
         journal.note("error", status=exc.status, message=str(exc))
-        # 409: an earlier process of this Job has submitted already, so the work is done.
-        return 0 if exc.status == 409 else 3 if exc.status == 0 else 1
-    return 0
+        if exc.status == 409:
+            return ending.end(ending.DONE, "an earlier process of this Job has submitted already")
+        ours = exc.status == 0 or exc.status >= 500
+        return ending.end(ending.INFRA_FAILED if ours else ending.AGENT_FAILED, f"gateway: {exc}")
+    return ending.end(ending.DONE, f"handed in {len(entities)} entities")
 
 
 if __name__ == "__main__":
