@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 
@@ -313,11 +314,11 @@ async def serve(
     app: web.Application,
     host: str,
     port: int,
-    tls: object,
+    tls: ssl.SSLContext | None,
     ready: asyncio.Event,
     opened: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Serve until cancelled. `tls` is an ssl.SSLContext. When the port is open, `opened` is called with its
+    """Serve until cancelled. When the port is open, `opened` is called with its
     number (that was chosen when `port` is 0), then `ready` is set."""
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, keepalive_timeout=75)
     await runner.setup()
@@ -329,7 +330,7 @@ async def serve(
             runner.server,
             host,
             port,
-            ssl=tls,  # type: ignore[arg-type]
+            ssl=tls,
             backlog=256,
             ssl_handshake_timeout=connections.HANDSHAKE_SECONDS if tls else None,
         )
