@@ -114,6 +114,8 @@ async def no_http_and_no_tls(gate: Gate, stack: AsyncExitStack) -> None:
     for part in inside:
         line = await answered(gate, part, b"\r\n\r\nGET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
         assert line == b"" or line.startswith(b"HTTP/1."), line
+    line = await answered(gate, b"GET /api HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \xff\r\n\r\n")
+    assert line.startswith(b"HTTP/1.1 401"), line
 
 
 async def pipeline(gate: Gate, stack: AsyncExitStack) -> None:

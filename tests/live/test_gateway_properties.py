@@ -7,6 +7,7 @@ the parameters that the agent gave to the gateway.
 import json
 import os
 import secrets
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +153,7 @@ SELECTORS = {
     ),
     "limit": ("1", "2", "7", "500", "-1", "x", "0", "9" * 30),
     "continue": ("x", "eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MSwic3RhcnQiOiJhXHUwMDAwIn0"),
-    "resourceVersion": ("0", "1", "999999999", "x", "00000000000000000000001"),
+    "resourceVersion": ("0", "1", "x", "00000000000000000000001"),
     "resourceVersionMatch": ("NotOlderThan", "Exact", "x"),
     "includeObject": ("None", "Metadata", "Object"),
     "pretty": ("true",),
@@ -266,12 +267,13 @@ def check_objects(question: Question, shown: list[Json], whole: dict[tuple[str, 
         assert not same or is_part(named, known), f"{named} is no part of {known}"
 
 
-def check(question: Question, agent: Agent, reader: Reader) -> None:
+def check(question: Question, agent: Agent, reader: Reader) -> int:
+    """Ask both. Returns the gateway's status."""
     answer = _get(agent.server, agent.token, str(agent.ca_file), question)
     note(f"{answer.status_code} {answer.text[:500]}")
     if question.method == "HEAD":
         assert answer.status_code >= 400
-        return
+        return answer.status_code
     if answer.status_code != 200:
         assert answer.status_code in (400, 403, 404, 405, 406, 410, 413, 429), answer.text
         check_status(answer)
@@ -279,13 +281,13 @@ def check(question: Question, agent: Agent, reader: Reader) -> None:
         asked = f"{question.path} {question.query}"
         for word in (*oracle.WORDS, *oracle.INJECTOR):
             assert word not in answer.text.lower() or word in asked, answer.text
-        return
+        return answer.status_code
     assert question.method == "GET"
-    assert not set(question.path.split("/")) & {"secrets", "proxy", "exec", "token", ".."}
+    assert not set(question.path.split("/")) & {"secrets", "proxy", "exec", "token"}
     oracle.check_words(answer.text, injector_hidden=True)
     assert "remainingItemCount" not in answer.text
     if question.path.endswith("/log"):
-        return
+        return 200
     documents = [event["object"] for event in lines(answer.text)] if question.is_watch else [answer.json()]
     shown = [one for document in documents if document.get("kind") != "Status" for one in objects(document)]
     # The gateway pages over what is hidden, so the whole is compared and not the page.
@@ -293,6 +295,7 @@ def check(question: Question, agent: Agent, reader: Reader) -> None:
     direct = reader.ask(Question("GET", question.path, "application/json", selectors))
     assert direct.status_code == 200, direct.text
     check_objects(question, shown, {identity(one): one for one in objects(direct.json())})
+    return 200
 
 
 def test_what_passes_is_a_part_of_what_there_is(agent: Agent, reader: Reader, world: World) -> None:
@@ -311,12 +314,13 @@ def test_what_passes_is_a_part_of_what_there_is(agent: Agent, reader: Reader, wo
     @given(questions(world))
     def holds(question: Question) -> None:
         note(str(question))
-        statuses.append(1)
-        check(question, agent, reader)
+        statuses.append(check(question, agent, reader))
 
     holds()
-    print(f"{len(statuses)} questions over {len(world.resources)} resources")
-    assert len(statuses) >= EXAMPLES
+    print(f"{len(world.resources)} resources; answers: {sorted(Counter(statuses).items())}")
+    # Else agreement would mean little.
+    assert statuses.count(200) >= EXAMPLES // 4
+    assert len(set(statuses)) >= 4
 
 
 def test_the_comparison_sees_what_was_made_up() -> None:

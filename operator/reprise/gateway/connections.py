@@ -7,8 +7,8 @@ attempt has open is counted for it alone.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
-from weakref import WeakKeyDictionary, WeakSet
 
 from aiohttp import web
 
@@ -26,37 +26,38 @@ CONNECTIONS: "web.AppKey[Connections]" = web.AppKey("connections")
 
 
 class Connections:
-    """Which connections belong to which attempt. Holds on to none of them. `attempt_uids` gives the attempts
-    that there are."""
+    """Which connections belong to which attempt, as long as they are open. `attempt_uids` gives the attempts
+    that there are.
+
+    NB: neither aiohttp's protocols nor uvloop's transports can be held weakly, so what is closed is forgotten
+    by `reap`.
+    """
 
     def __init__(self, attempt_uids: Callable[[], Sequence[str]]) -> None:
         self._attempt_uids = attempt_uids
-        self._owner: WeakKeyDictionary[asyncio.Transport, str] = WeakKeyDictionary()
-        self._of: dict[str, WeakSet[asyncio.Transport]] = {}
+        self._owner: dict[web.RequestHandler, str] = {}
+        self._count: Counter[str] = Counter()
 
     def admit(self, request: web.Request, attempt_uid: str) -> bool:
         """Note that the attempt speaks on the request's connection. False when it has too many others; then
         the connection should not be kept."""
-        connection = request.transport
-        if connection is None or self._owner.get(connection) == attempt_uid:
+        connection = request.protocol
+        if self._owner.get(connection) == attempt_uid:
             return True
-        found = self._of.setdefault(attempt_uid, WeakSet())
-        if len(found) >= MAX_OF_ATTEMPT:
+        if self._count[attempt_uid] >= MAX_OF_ATTEMPT:
             return False
-        connection.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        if request.transport is not None:
+            request.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        self._count[self._owner.pop(connection, "")] -= 1
+        self._count[attempt_uid] += 1
         self._owner[connection] = attempt_uid
-        found.add(connection)
         return True
 
-    def excess(self, open_connections: Sequence[asyncio.Transport]) -> list[asyncio.Transport]:
-        """Those to close, of all that are open, the oldest first. What is not open is forgotten.
-
-        NB: no transport of asyncio's TLS can be asked: one that is lost says that it is not closing.
-        """
-        for uid in set(self._of) - set(self._attempt_uids()):
-            del self._of[uid]
-        for found in self._of.values():
-            found.intersection_update(open_connections)
+    def excess(self, open_connections: Sequence[web.RequestHandler]) -> list[web.RequestHandler]:
+        """Those to close, of all that are open, the oldest first. What is not open is forgotten."""
+        is_open, there = set(open_connections), set(self._attempt_uids())
+        self._owner = {one: uid for one, uid in self._owner.items() if one in is_open and uid in there}
+        self._count = Counter(self._owner.values())
         unknown = [one for one in open_connections if one not in self._owner]
         return unknown[: max(0, len(unknown) - MAX_UNKNOWN)]
 
@@ -64,9 +65,9 @@ class Connections:
         """Close what is too much, until cancelled."""
         while True:
             await asyncio.sleep(REAP_SECONDS)
-            handlers = server.connections
-            closed = self.excess([one.transport for one in handlers if one.transport is not None])
+            closed = self.excess(server.connections)
             for one in closed:
-                one.abort()
+                if one.transport is not None:
+                    one.transport.abort()
             if closed:
                 log.warning("closed %d connections on which no attempt has spoken", len(closed))
