@@ -78,7 +78,9 @@ class Connection:
         self._writer.write(request)
         head = await self._reader.readuntil(b"\r\n\r\n")
         if head.split(b" ", 2)[1] != b"200":
-            raise RuntimeError(f"expected 200, found {head[:80]!r}")
+            raise RuntimeError(
+                f"expected 200, found {head[:80]!r}: {(await self._body(head.lower()))[:300]!r}"
+            )
         while await self._reader.read(65536):
             pass
 
