@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.live import agent_doors
 from tests.live.agent_doors import Door
 from tests.live.agent_fixtures import (
@@ -208,8 +209,11 @@ def test_a_command_on_a_live_incident(
     reprise: Reprise,
     tmp_path: Path,
 ) -> None:
-    agent = command(shell_image, COMMANDS["hands in"])
-    name = start_run("agents-command-live", scenario=SCENARIO, application=application, agent=agent)
+    """As the example has it, but for the image."""
+    spec = yaml.safe_load((agent_doors.ROOT / "examples" / "command.yaml").read_text())["spec"]
+    spec["agent"]["image"] = shell_image
+    assert spec["scenario"] == SCENARIO
+    name = start_run("agents-command-live", **{**spec, "application": application})
     check(kubectl, reprise, name, tmp_path)
 
 
