@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.live import agent_doors
 from tests.live.agent_fixtures import (
-    CAUSE,
+    cause_in,
     command,
     investigation,
     models,
@@ -85,7 +85,7 @@ def test_an_endpoint_that_stays_away_ends_the_run_and_nobody_is_scored(
 def test_an_attempt_that_failed_on_our_side_is_made_again(
     snapshot: Path, models: Endpoints, start_run: Start, kubectl: Kubectl
 ) -> None:
-    url = models.start("at-first", [{"status": 503}, *investigation(f"otel-demo/{CAUSE}")])
+    url = models.start("at-first", [{"status": 503}, *investigation(cause_in(snapshot))])
     start_run("agents-again", **replay_of(snapshot, stirrup(models, url, **IMPATIENT), budgets=BUDGETS))
     status = wait_finished(kubectl, "agents-again")
     assert [(item["phase"], item.get("score")) for item in status["attempts"]] == [

@@ -19,6 +19,7 @@ from tests.live.agent_doors import Door
 from tests.live.agent_fixtures import (
     CAUSE,
     SCENARIO,
+    cause_in,
     command,
     investigation,
     models,
@@ -75,7 +76,7 @@ def needs(agent: str) -> None:
 def test_stirrup_on_a_replay(
     snapshot: Path, models: Endpoints, start_run: Start, kubectl: Kubectl, reprise: Reprise, tmp_path: Path
 ) -> None:
-    url = models.start("replay", investigation(f"otel-demo/{CAUSE}"))
+    url = models.start("replay", investigation(cause_in(snapshot)))
     name = start_run("agents-stirrup-replay", **replay_of(snapshot, stirrup(models, url)))
     check_stirrup(kubectl, reprise, name, tmp_path)
 
