@@ -34,8 +34,8 @@ async def gate(tmp_path: Path) -> AsyncIterator[Gate]:
 
 
 async def read_nothing(gate: Gate, stack: AsyncExitStack) -> None:
-    """A hundred huge lists, and nobody who reads them."""
-    for _ in range(100):
+    """Huge lists on more connections than an attempt may have, and nobody who reads them."""
+    for _ in range(connections.MAX_OF_ATTEMPT + 30):
         caller = await gate.connect(f"GET {HUGE} HTTP/1.1\r\n{AUTHORIZED}\r\n".encode())
         stack.callback(caller.transport.abort)
 

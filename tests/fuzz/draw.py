@@ -10,7 +10,7 @@ TEXTS = (
     "Reprise", "KOPF.dev/x", "\reprise", "repr", "ise", "\\u0072eprise", "chaos-mesh.org", "chaos",
     "\u212aopf", "reprı\u0307se", "", "a", "cart", "otel-demo", "default", "2026-01-02T12:30:00Z",
     "2026-01-02T11:00:00.123456789Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59",
-    "see reprise-system\nand more", "é", "\x00", "x" * 300,
+    "see reprise-system\nand more", "é", "\x00", "x" * 300, "Netpol-Incident-7",
 )  # fmt: skip
 KEYS = (
     "metadata", "name", "namespace", "labels", "annotations", "managedFields", "ownerReferences", "subjects",

@@ -18,7 +18,8 @@ from tests.fuzz.draw import Draw
 Json = dict[str, Any]
 START = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 NOW = datetime(2026, 1, 2, 13, 0, tzinfo=UTC)
-VIEWS = (View(START), View(START, injector_hidden=False))
+RUN = "netpol-incident-7"
+VIEWS = (View(START, run=RUN), View(START, injector_hidden=False))
 RESOURCES = (
     ("", "pods"),
     ("", "events"),
@@ -237,5 +238,7 @@ def logs_target(data: bytes) -> None:
 
     shown = asyncio.run(read())
     oracle.check_words(shown, view.injector_hidden)
+    if view.run and RUN.encode() in shown.lower():
+        raise oracle.Leak(f"the run's name in a line of a log: {shown[:300]!r}")
     if not set(shown.split(b"\n")) <= set(text.split(b"\n")) | {b""}:
         raise oracle.Leak("half a line, or one that was never there")

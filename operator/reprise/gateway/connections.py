@@ -39,8 +39,7 @@ class Connections:
         self._count: Counter[str] = Counter()
 
     def admit(self, request: web.Request, attempt_uid: str) -> bool:
-        """Note that the attempt speaks on the request's connection. False when it has too many others; then
-        the connection should not be kept."""
+        """Note that the attempt speaks on the request's connection. False when it has too many others."""
         connection = request.protocol
         if self._owner.get(connection) == attempt_uid:
             return True

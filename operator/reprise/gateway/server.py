@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 SESSION = web.RequestKey("session", Session)
 # A warning for the agent, which goes out as a header with whatever is answered.
 WARNING = web.RequestKey("warning", str)
+# Whether the connection is one of those that the attempt may have.
+ADMITTED = web.RequestKey("admitted", bool)
 MAX_IN_FLIGHT = 64
 MAX_STREAMS = 32
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -95,7 +97,7 @@ class Server:
                 "expected the token of an open attempt in 'Authorization: Bearer …', found "
                 + ("one that no attempt has" if _token(request) else "none"),
             )
-        is_kept = self._connections.admit(request, session.attempt.uid)
+        request[ADMITTED] = self._connections.admit(request, session.attempt.uid)
         session.in_flight += 1
         session.streaming += _may_stream(request)
         try:
@@ -105,7 +107,7 @@ class Server:
             log.error("attempt %s: its audit trail cannot be written: %s", session.attempt.uid, exc)
             return reply.refuse(503, "no record of this can be kept at the moment; try again later")
         else:
-            if not is_kept:
+            if not request[ADMITTED]:
                 response.force_close()
             return await sending.deliver(request, session, response)
         finally:
@@ -164,6 +166,8 @@ class Server:
                 note(200, streamed, f"sha256:{request[HASHED].hexdigest()}", refusal)
 
     async def _answer(self, request: web.Request, session: Session, handler: Handler) -> web.StreamResponse:
+        if not request[ADMITTED]:
+            return reply.refuse(429, f"at most {connections.MAX_OF_ATTEMPT} connections at a time")
         if session.in_flight > MAX_IN_FLIGHT or (_may_stream(request) and session.streaming > MAX_STREAMS):
             return reply.refuse(429, f"at most {MAX_IN_FLIGHT} requests and {MAX_STREAMS} streams at a time")
         try:
@@ -318,8 +322,8 @@ async def serve(
     ready: asyncio.Event,
     opened: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Serve until cancelled. When the port is open, `opened` is called with its
-    number (that was chosen when `port` is 0), then `ready` is set."""
+    """Serve until cancelled. When the port is open, `opened` is called with its number (that was chosen when
+    `port` is 0), then `ready` is set."""
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, keepalive_timeout=75)
     await runner.setup()
     listening: asyncio.Server | None = None
