@@ -19,7 +19,7 @@ GATEWAY_URL = f"https://{GATEWAY_HOST}"
 _USER = 65532
 # What a harness of ours ends with when it was not the agent that failed; as in `reprise.agents.ending`.
 INFRA_EXIT_CODE = 75
-# Of every container: one that only has limits asks for as much, and a small node has no room for a second agent.
+# Of every container: one that only has limits asks for as much, and a small node has no room for another.
 _REQUESTS = {"cpu": "50m", "memory": "64Mi"}
 _INSTALLERS = (WRAPPER, agent_snapshot.NAME)
 
