@@ -10,7 +10,7 @@ PARALLEL ?= 2
 # The kubectl that `reprise up` builds, for machines that have none of their own.
 export PATH := $(PATH):$(or $(REPRISE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reprise)/bin
 
-.PHONY: help demo prove agent-venv inspect-venv test test-fast test-live check format bench up down clean
+.PHONY: help demo prove agent-venv inspect-venv test test-fast test-live check format fuzz bench up down clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,11 @@ check: $(STAMP) ## format, lint, types, layers
 format: $(STAMP) ## rewrite the source as `check` wants it
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+SECONDS ?= 60
+fuzz: $(STAMP) ## fuzz the gateway for SECONDS a target (60), or one TARGET alone
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
+	@$(BIN)/python -m tests.fuzz $(TARGET) --seconds $(SECONDS)
 
 bench: $(STAMP) ## the figures of docs/benchmarks.md, on this machine
 	@$(BIN)/reprise up

@@ -18,6 +18,8 @@ from tests.contract.gateway_fakes import (
     trail,
 )
 
+from reprise.gateway.objects import MAX_PAGES
+
 pytestmark = pytest.mark.usefixtures("quick")
 
 
@@ -133,6 +135,18 @@ async def test_a_list_that_is_too_large_is_refused_and_asked_for_in_pages(
     status, _ = await gate.ask("GET", PODS)
     assert status == 413
     assert (await gate.ask("GET", f"{PODS}?limit=1"))[0] == 200
+
+
+async def test_one_request_does_not_walk_through_everything_that_is_hidden(gate: Door) -> None:
+    gate.cluster.pods = [pod(f"pod-{number}", "chaos-mesh") for number in range(100)] + [pod("last")]
+    before = len(gate.cluster.seen)
+    status, page = await gate.ask("GET", "/api/v1/pods?limit=1")
+    assert (status, page["items"]) == (200, [])
+    assert len(gate.cluster.seen) - before <= MAX_PAGES
+    while token := page["metadata"].get("continue"):
+        status, page = await gate.ask("GET", f"/api/v1/pods?limit=1&continue={token}")
+        assert status == 200
+    assert [item["metadata"]["name"] for item in page["items"]] == ["last"]
 
 
 async def test_every_request_leaves_a_line(gate: Door, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from reprise.domain import errors
 
 # Enough for every schema and for thousands of pods.
 MAX_BODY_BYTES = 16 * 1024 * 1024
+MAX_LINE_BYTES = 4 * 1024 * 1024
 
 
 class Content(Protocol):
@@ -48,7 +49,7 @@ async def read_capped(response: Opened, limit: int = MAX_BODY_BYTES) -> bytes:
     return b"".join(parts)
 
 
-async def batches(response: Opened, limit: int = 4 * 1024 * 1024) -> AsyncIterator[list[bytes]]:
+async def batches(response: Opened, limit: int = MAX_LINE_BYTES) -> AsyncIterator[list[bytes]]:
     """The lines of a stream as they come, each with its end, those that came together in one list. A line
     beyond `limit` bytes comes in pieces. Raises Unreachable when the stream breaks off.
     """
@@ -65,6 +66,14 @@ async def batches(response: Opened, limit: int = 4 * 1024 * 1024) -> AsyncIterat
         raise errors.Unreachable(f"the stream broke off: {exc!r}") from exc
     if rest:
         yield [rest]
+
+
+async def whole_lines(response: Opened) -> AsyncIterator[list[bytes]]:
+    """As `batches`, without the lines that come in pieces: nobody can judge half a line."""
+    is_piece = False
+    async for batch in batches(response):
+        was_piece, is_piece = is_piece, not batch[-1].endswith(b"\n") and len(batch[-1]) > MAX_LINE_BYTES
+        yield batch[was_piece : len(batch) - is_piece]
 
 
 async def lines(response: Opened) -> AsyncIterator[bytes]:

@@ -124,15 +124,16 @@ async def run(
             registry = Registry(kube, audit_directory, selector=selector, objects=recorded.objects)
             served = recorded.server(registry)
         ready = asyncio.Event()
+        opened: list[int] = []
         async with asyncio.TaskGroup() as group:
             group.create_task(registry.run())
-            group.create_task(server.serve(served.application(), host, port, tls, ready))
+            group.create_task(server.serve(served.application(), host, port, tls, ready, opened.append))
             await ready.wait()
             await registry.wait_ready()
             # What is here now stays: no collection need walk through it while a request waits.
             gc.collect()
             gc.freeze()
-            log.info("serving on %s:%d", host, port)
+            log.info("serving on %s:%d", host, opened[0])
             on_ready(registry)
 
 

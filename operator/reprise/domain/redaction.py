@@ -81,14 +81,15 @@ def mentions(view: View, text: str) -> bool:
 
 
 def parse_time(text: object) -> datetime | None:
-    """An RFC 3339 time, aware; None for anything else."""
+    """An RFC 3339 time, aware; None for anything else, the calendar's first and last year included: they
+    stand for no time at all, and some of their moments do not exist in another zone."""
     if not isinstance(text, str):
         return None
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found if found.tzinfo else None
+    return found if found.tzinfo and 1 < found.year < 9999 else None
 
 
 def event_time(event: Mapping[str, Any]) -> datetime | None:
@@ -162,7 +163,7 @@ def scrub(view: View, value: T) -> T:
 
 def dump(value: Any) -> bytes:
     """As compact JSON."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
 
 
 def encode(view: View, obj: Mapping[str, Any], dump: Callable[[Any], bytes] = dump) -> bytes:

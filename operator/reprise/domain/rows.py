@@ -22,11 +22,11 @@ def cells(view: View, found: list[Any]) -> list[Any]:
     """Cells keep their places, so those that name hidden things are blanked."""
     if not redaction.mentions(view, json.dumps(found, ensure_ascii=False)):
         return found
-    return [cell if redaction.scrub(view, [cell]) else "" for cell in found]
+    return ["" if redaction.mentions(view, json.dumps(cell, ensure_ascii=False)) else cell for cell in found]
 
 
 def _dump(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
 
 
 class Shown:
@@ -39,13 +39,18 @@ class Shown:
     def type_of(self, event: str, uid: str, visible: bool) -> str | None:
         """As what an event (ADDED, MODIFIED, DELETED) is shown; None when it is not."""
         if not visible:
-            self._withheld.add(uid)
+            # What is gone does not come back: it need not be known for as long as the watch lasts.
+            if event == "DELETED":
+                self._withheld.discard(uid)
+            else:
+                self._withheld.add(uid)
             if uid in self._shown:
                 self._shown.discard(uid)
                 return "DELETED"
             return None
         if event == "DELETED":
             self._shown.discard(uid)
+            self._withheld.discard(uid)
             return event
         self._shown.add(uid)
         if uid in self._withheld:

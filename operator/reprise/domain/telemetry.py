@@ -37,7 +37,8 @@ def _group(view: View, group: Json) -> Json:
         alerts = [alert for alert in rule.get("alerts") or () if not hides(view, alert)]
         found.append({**rule, **({"alerts": alerts} if "alerts" in rule else {})})
     cleaned = [redaction.scrub(view, rule) for rule in found]
-    return {"name": group.get("name", ""), "interval": group.get("interval"), "rules": cleaned}
+    name = redaction.scrub(view, group.get("name", ""))
+    return {"name": name, "interval": group.get("interval"), "rules": cleaned}
 
 
 def hides_trace(view: View, trace: Json) -> bool:

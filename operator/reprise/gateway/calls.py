@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
+from reprise.domain import errors
 from reprise.gateway import objects
 from reprise.gateway.audit import FREE_PATHS
 
@@ -16,6 +17,8 @@ _MAX_ARGUMENT = 2000
 _MAX_ARGUMENTS = 64
 # What a handler knows of its request that the URL does not say; merged into the line's arguments.
 ARGUMENTS: web.RequestKey[Mapping[str, Any]] = web.RequestKey("arguments")
+FORM: web.RequestKey[list[tuple[str, str]]] = web.RequestKey("form")
+MAX_FORM_FIELDS = 1000
 # Form posts of these are reads like any GET.
 _FORMS = "/prometheus/"
 
@@ -25,10 +28,26 @@ def is_form(request: web.Request) -> bool:
 
 
 async def read_form(request: web.Request) -> None:
-    """Read the form of a POST that is a read: what it asks for is part of what the call is. Later readers of
-    the request get the same form."""
-    form = await request.post()
-    request[ARGUMENTS] = _listed((key, value) for key, value in form.items() if isinstance(value, str))
+    """Read the form of a POST that is a read: what it asks for is part of what the call is. It is kept at the
+    request as FORM. Raises InvalidInput for a body that is no form.
+
+    NB: not with `request.post()`: that follows the request into files and into any charset of Python's.
+    """
+    body = await request.read()
+    if body and request.content_type != "application/x-www-form-urlencoded":
+        raise errors.InvalidInput(
+            f"expected a form in application/x-www-form-urlencoded, found {request.content_type[:80]}"
+        )
+    try:
+        form = parse_qsl(
+            body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FORM_FIELDS
+        )
+    except ValueError as exc:
+        raise errors.InvalidInput(
+            f"expected a form of at most {MAX_FORM_FIELDS} fields in UTF-8, found another"
+        ) from exc
+    request[FORM] = form
+    request[ARGUMENTS] = _listed(form)
 
 
 def tool(request: web.Request) -> str:

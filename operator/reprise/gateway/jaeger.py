@@ -18,6 +18,8 @@ from reprise.gateway.session import Clock, Session, utc_now
 Json = dict[str, Any]
 TIMEOUT_SECONDS = 20.0
 MAX_TRACES = 500
+# Microseconds until after the year 9999.
+_MAX_DIGITS = 18
 _SEARCH = ("service", "operation", "tags", "tag", "minDuration", "maxDuration", "start", "end", "limit")
 
 
@@ -90,7 +92,7 @@ def search(view: View, given: Mapping[str, str], now: datetime) -> list[tuple[st
     problems = [
         f"{key}: expected a whole number, found {sent[key][:40]!r}"
         for key in ("start", "end", "limit")
-        if key in sent and not sent[key].isdecimal()
+        if key in sent and not (sent[key].isdecimal() and len(sent[key]) <= _MAX_DIGITS)
     ]
     if problems:
         raise errors.InvalidInput(problems)

@@ -6,6 +6,7 @@ different forms of the same version of an object.
 """
 
 import sys
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class Judged:
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._known: OrderedDict[tuple[str, bytes], bytes | None] = OrderedDict()
+        # Large pages are judged in threads.
+        self._lock = threading.Lock()
         self.bytes = 0
 
     def judge(self, view: View, path: ApiPath, form: str) -> "Judge":
@@ -45,18 +48,19 @@ class Judged:
         """What may be seen of an object that the API server gave as `raw`; None when it is hidden. Raises
         ValueError when it is no JSON."""
         key = (judge.scope, raw)
-        try:
-            found = self._known[key]
-            self._known.move_to_end(key)
-            return found
-        except KeyError:
-            found = judge.shape(judge.view, judge.path, decode(raw))
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
+        found = judge.shape(judge.view, judge.path, decode(raw))
         size = _size(key, found)
         if size <= self._max_bytes // 8:
-            self.bytes += size
-            self._known[key] = found
-            while self.bytes > self._max_bytes:
-                self.bytes -= _size(*self._known.popitem(last=False))
+            with self._lock:
+                if key not in self._known:
+                    self.bytes += size
+                self._known[key] = found
+                while self.bytes > self._max_bytes:
+                    self.bytes -= _size(*self._known.popitem(last=False))
         return found
 
     def knows(self, judge: "Judge", raw: bytes) -> bool:

@@ -1,12 +1,13 @@
 """Get, list and watch of allowed resources, and logs of pods."""
 
+import asyncio
 import json
 from collections.abc import Hashable
 from datetime import datetime, timedelta
 
 from aiohttp import web
 
-from reprise.adapters.streams import MAX_BODY_BYTES, batches, lines
+from reprise.adapters.streams import MAX_BODY_BYTES, lines, whole_lines
 from reprise.domain import errors, redaction, rows
 from reprise.domain.access import ApiPath
 from reprise.gateway import negotiate, reply
@@ -16,17 +17,22 @@ from reprise.gateway.kept import Kept
 from reprise.gateway.pages import Sealer
 from reprise.gateway.session import Clock, Session, rfc3339, utc_now
 from reprise.gateway.stream import Stream
-from reprise.gateway.upstream import Source
+from reprise.gateway.upstream import MAX_READS, Source
 from reprise.gateway.watch import Watch
 
 FORMS = frozenset({"table", "partial"})
 CONTINUED = web.ResponseKey("continued", bool)
 MAX_LOG_BYTES = 16 * 1024 * 1024
 MAX_WATCH_SECONDS = 1800
+# More than the lists of a namespace have.
+LARGE_BYTES = 1024 * 1024
+# Of the API server's, for one of ours.
+MAX_PAGES = 16
 _SELECTORS = ("labelSelector", "fieldSelector")
 _LIST_QUERY = (*_SELECTORS, "resourceVersion", "resourceVersionMatch")
 _WATCH_QUERY = (*_LIST_QUERY, "allowWatchBookmarks", "sendInitialEvents")
-_LOG_QUERY = ("container", "follow", "previous", "tailLines", "timestamps", "limitBytes")
+# NB: not limitBytes: where the API server cuts a line short, its hidden word may go and the rest be shown.
+_LOG_QUERY = ("container", "follow", "previous", "tailLines", "timestamps")
 
 
 class Objects:
@@ -41,6 +47,8 @@ class Objects:
         self._sealer = sealer
         self._clock = clock
         self._kept = Kept()
+        self._reading = asyncio.Semaphore(MAX_READS)
+        self._large = asyncio.Lock()
         self._judged = Judged()
 
     async def serve(self, request: web.Request, session: Session, path: ApiPath) -> web.StreamResponse:
@@ -95,7 +103,8 @@ class Objects:
     # -- list -----------------------------------------------------------------------------------
 
     async def _list(self, request: web.Request, session: Session, path: ApiPath, form: str) -> web.Response:
-        """One page. Hidden objects leave no gap: the page is filled from what follows."""
+        """One page. Hidden objects leave no gap: the page is filled from what follows; up to a point, so
+        that one request cannot make thousands. A page with a continue token may be short, says the API."""
         limit = _number(request.query.get("limit"))
         selectors = [request.query.get(name, "") for name in _SELECTORS]
         scope = (session.attempt.uid, path.url(), selectors)
@@ -110,22 +119,20 @@ class Objects:
         judge = self._judge(request, session, path, form)
         items: list[bytes] = []
         size = 0
-        while True:
+        for _ in range(MAX_PAGES):
             asked = list(query)
             if limit:
                 asked.append(("limit", str(limit - len(items))))
             if token:
                 asked.append(("continue", token))
-            answer = await self._kube.read(path.url(), _asked(request, asked, path, form), _accept(form))
-            if answer.status != 200:
-                return _failure(session, answer.status, answer.body)
-            page: pages.Objects | pages.Table
-            if form == "table":
-                page = pages.read_table(answer.body)
-                found = page.shown(session.view, judge)
-            else:
-                page = pages.read_objects(answer.body)
-                found = page.shown(judge)
+            # What was read and is not yet made smaller is the most that a request holds: few at a time, and
+            # fewer of one attempt.
+            async with session.pages, self._reading:
+                answer = await self._kube.read(path.url(), _asked(request, asked, path, form), _accept(form))
+                if answer.status != 200:
+                    return _failure(session, answer.status, answer.body)
+                found, page = await self._page(session, answer.body, form, judge)
+                del answer
             items += found
             size += sum(map(len, found))
             token = page.token
@@ -140,6 +147,16 @@ class Objects:
         if sealed:
             response[CONTINUED] = True
         return response
+
+    async def _page(
+        self, session: Session, body: bytes, form: str, judge: Judge
+    ) -> tuple[list[bytes], pages.Head]:
+        """The encoded items of a page, and the page without them. Large ones are worked on beside everybody
+        else's requests, one at a time."""
+        if len(body) <= LARGE_BYTES:
+            return _shown(session, body, form, judge)
+        async with self._large:
+            return await asyncio.to_thread(_shown, session, body, form, judge)
 
     def _judge(self, request: web.Request, session: Session, path: ApiPath, form: str) -> Judge:
         shape = {"table": f"row {_include(request)}", "partial": "partial"}.get(form, "object")
@@ -182,18 +199,29 @@ class Objects:
         query.append(("sinceTime", _since(request, session.view.window_start, self._clock())))
         follow = request.query.get("follow") in ("true", "1")
         seconds = MAX_WATCH_SECONDS if follow else 30.0
+        limit = _number(request.query.get("limitBytes"))
         response = await self._kube.open(path.url(), query, "*/*", timeout_seconds=seconds)
         async with response:
             if response.status != 200:
                 return _failure(session, response.status, await response.read())
             stream = Stream(request, session, "text/plain")
             await stream.open()
-            async for batch in batches(response):
-                if kept := redaction.keep_lines(session.view, batch):
-                    await stream.write(b"".join(kept))
-                if stream.size > MAX_LOG_BYTES and not follow:
+            async for batch in whole_lines(response):
+                shown = b"".join(redaction.keep_lines(session.view, batch))
+                if shown := shown[: limit - stream.size] if limit else shown:
+                    await stream.write(shown)
+                if (limit and stream.size >= limit) or (stream.size > MAX_LOG_BYTES and not follow):
                     break
         return await stream.close()
+
+
+def _shown(session: Session, body: bytes, form: str, judge: Judge) -> tuple[list[bytes], pages.Head]:
+    """What may be seen of a page's items, and its head."""
+    if form == "table":
+        table = pages.read_table(body)
+        return table.shown(session.view, judge), table.without_rows()
+    listed = pages.read_objects(body)
+    return listed.shown(judge), listed.without_items()
 
 
 def is_watch(request: web.Request) -> bool:
@@ -205,8 +233,8 @@ def _check_query(request: web.Request, session: Session, oldest: int) -> web.Res
     for name in _SELECTORS:
         if redaction.mentions(session.view, request.query.get(name, "")):
             return reply.refuse(403, f"{name}: selects by something that is not readable here")
-    version = request.query.get("resourceVersion", "")
-    if version.isdecimal() and 0 < int(version) < oldest:
+    version = _number(request.query.get("resourceVersion"))
+    if 0 < version < oldest:
         return reply.refuse(410, f"too old resource version: {version} ({oldest})", reason="Expired")
     return None
 
@@ -214,7 +242,7 @@ def _check_query(request: web.Request, session: Session, oldest: int) -> web.Res
 def _since(request: web.Request, start: datetime, now: datetime) -> str:
     asked = redaction.parse_time(request.query.get("sinceTime"))
     if seconds := _number(request.query.get("sinceSeconds")):
-        asked = now - timedelta(seconds=seconds)
+        asked = now - timedelta(seconds=min(seconds, (now - start).total_seconds()))
     return rfc3339(max(asked, start) if asked else start)
 
 
@@ -223,7 +251,9 @@ def _passed(request: web.Request, names: tuple[str, ...]) -> list[tuple[str, str
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() else 0
+    """0 for what is none, and for what no system behind takes either (more than 18 digits)."""
+    digits = (text or "").lstrip("0")
+    return int(digits) if digits.isdecimal() and len(digits) <= 18 else 0
 
 
 def _include(request: web.Request) -> str:

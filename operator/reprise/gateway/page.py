@@ -18,7 +18,9 @@ T = TypeVar("T")
 Judge = Callable[[bytes], bytes | None]
 
 
-class _Head(msgspec.Struct):
+class Head(msgspec.Struct):
+    """A list or Table without what is in it."""
+
     kind: str | None = None
     apiVersion: str | None = None
     metadata: dict[str, Any] | None = None
@@ -29,10 +31,13 @@ class _Head(msgspec.Struct):
         return (self.metadata or {}).get("continue") or ""
 
 
-class Objects(_Head):
+class Objects(Head):
     """A list. `items` are its objects as they stood there."""
 
     items: list[msgspec.Raw] | None = None
+
+    def without_items(self) -> Head:
+        return Head(self.kind, self.apiVersion, self.metadata)
 
     def shown(self, judge: Judge) -> list[bytes]:
         """The encoded items that are not hidden. Raises ValueError for what is no JSON."""
@@ -46,9 +51,16 @@ class Row(msgspec.Struct):
     object: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class Table(_Head):
+class Table(Head):
     columnDefinitions: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     rows: list[Row] | None = None
+
+    def without_rows(self) -> "Table":
+        # NB: a copy: the definitions are a view of the whole body, which would be held as long as they are.
+        columns = self.columnDefinitions
+        if columns is not msgspec.UNSET:
+            columns = columns.copy()
+        return Table(self.kind, self.apiVersion, self.metadata, columns)
 
     def shown(self, view: View, judge: Judge) -> list[bytes]:
         """The encoded rows whose objects are not hidden. Raises ValueError for what is no JSON."""
@@ -87,7 +99,7 @@ def _heads(view: View, found: list[Row]) -> list[bytes]:
     return [rows.encode_head(view, {"cells": row.cells or [], "conditions": row.conditions}) for row in found]
 
 
-def encode(head: _Head, key: str, items: list[bytes], token: str) -> bytes:
+def encode(head: Head, key: str, items: list[bytes], token: str) -> bytes:
     """A list or Table (`key` is `items` or `rows`) around encoded items. `token` continues the list; how much
     is left is not told: it would count what is hidden."""
     meta = {
@@ -104,6 +116,6 @@ def encode(head: _Head, key: str, items: list[bytes], token: str) -> bytes:
     return shape.dump(fields)[:-1] + b',"' + key.encode() + b'":[' + b",".join(items) + b"]}"
 
 
-def partial(head: _Head) -> _Head:
+def partial(head: Head) -> Head:
     """The head of a list of partial metadata."""
-    return _Head("PartialObjectMetadataList", "meta.k8s.io/v1", head.metadata)
+    return Head("PartialObjectMetadataList", "meta.k8s.io/v1", head.metadata)

@@ -4,7 +4,6 @@ Prometheus itself does not keep metrics of hidden namespaces; this is the second
 time in bounds.
 """
 
-import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from aiohttp import web
 from reprise.adapters.streams import read_capped
 from reprise.domain import errors, redaction, telemetry
 from reprise.domain.redaction import View
-from reprise.gateway import promql, reply
+from reprise.gateway import calls, promql, reply
 from reprise.gateway.session import Clock, Session, rfc3339, utc_now
 
 Json = dict[str, Any]
@@ -48,22 +47,18 @@ class Prometheus:
     async def serve(self, request: web.Request, session: Session) -> web.Response:
         """Answer /prometheus/api/v1/…. Errors take Prometheus' own shape."""
         if request.method not in ("GET", "POST"):
-            return _error(405, "expected GET or POST with a form")
+            return error(405, "expected GET or POST with a form")
         endpoint = request.path.strip("/").removeprefix("prometheus/").removeprefix("api/v1/")
         names = _parameters(endpoint)
         if names is None:
-            return _error(403, f"expected one of {', '.join(ENDPOINTS)} or label/<name>/values under /api/v1")
-        given = list(request.query.items())
-        if request.method == "POST":
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                form = await request.post()
-            given += [(key, value) for key, value in form.items() if isinstance(value, str)]
+            return error(403, f"expected one of {', '.join(ENDPOINTS)} or label/<name>/values under /api/v1")
+        given = [*request.query.items(), *request.get(calls.FORM, ())]
         try:
             sent = bounded(
                 session.view, [(key, value) for key, value in given if key in names], endpoint, self._clock()
             )
         except errors.InvalidInput as exc:
-            return _error(400, str(exc))
+            return error(400, str(exc))
         status, document = await self.ask(endpoint, sent)
         if status != 200:
             return reply.as_json(redaction.scrub(session.view, document), status)
@@ -161,7 +156,8 @@ def filtered(view: View, endpoint: str, document: Json) -> Json:
     return {**kept, "data": data}
 
 
-def _error(status: int, message: str) -> web.Response:
+def error(status: int, message: str) -> web.Response:
+    """A refusal in Prometheus' own shape."""
     kind = "bad_data" if status == 400 else "forbidden"
     response = reply.as_json({"status": "error", "errorType": kind, "error": message}, status)
     response[reply.REFUSAL] = message

@@ -10,12 +10,20 @@ Json = dict[str, Any]
 # Prometheus looks five minutes back for the last sample; ranges up to that are always let through.
 GRACE_SECONDS = 300.0
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
-_DURATION = r"(?:\d+(?:\.\d+)?(?:ms|[smhdwy])?)+"
-_STRINGS = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`|#[^\n]*")
-_RANGE = re.compile(rf"\[\s*({_DURATION})\s*(:[^\]]*)?\]")
-_OFFSET = re.compile(rf"\boffset\s+(-?)\s*({_DURATION})", re.IGNORECASE)
-_AT = re.compile(r"@\s*(start\s*\(\s*\)|end\s*\(\s*\)|[-+0-9.eE]+)")
-_PARTS = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdwy])?")
+# As long as a long dashboard's; what is longer only costs everybody time.
+MAX_QUERY_CHARS = 16 * 1024
+# NB: an agent chooses the text. The quantifiers give nothing back (`++`), else few characters take hours.
+_DURATION = r"(?:\d++(?:\.\d++)?+(?:ms|[smhdwy])?+)++"
+# A string that has no end takes the rest with it; Prometheus refuses the query. A comment ends at either
+# end of a line.
+_STRINGS = re.compile(
+    r"\"(?:\\.|[^\"\\])*+(?:\"|\\?\Z)|'(?:\\.|[^'\\])*+(?:'|\\?\Z)|`[^`]*+(?:`|\Z)|#[^\r\n]*+", re.DOTALL
+)
+_RANGE = re.compile(rf"\[\s*+({_DURATION})\s*+(:[^\[\]]*+)?+\]")
+# Prometheus also reads 1e6, 0x10 and 1_000 as seconds: a duration that goes on after its end is another one.
+_OFFSET = re.compile(rf"\boffset\s++(-?+)\s*+({_DURATION})(?![\w.])", re.IGNORECASE)
+_AT = re.compile(r"@\s*+(start\s*+\(\s*+\)|end\s*+\(\s*+\)|[-+0-9.eE]++(?![\w.]))")
+_PARTS = re.compile(r"(\d++(?:\.\d++)?+)(ms|[smhdwy])?+")
 
 
 def duration_seconds(text: str) -> float:
@@ -41,6 +49,10 @@ def check_reach(query: str, begin: datetime, window_start: datetime) -> None:
 
     An upper bound, without a parser: offsets and subqueries add up, the longest plain range counts once.
     """
+    if len(query) > MAX_QUERY_CHARS:
+        raise errors.InvalidInput(
+            f"expected an expression of at most {MAX_QUERY_CHARS} characters, found {len(query)}"
+        )
     bare = _STRINGS.sub('""', query)
     for when in _AT.findall(bare):
         if when.startswith(("start", "end")):

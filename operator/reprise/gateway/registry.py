@@ -86,9 +86,14 @@ class Registry:
         for event in self._synced.values():
             await event.wait()
 
+    @property
+    def attempt_uids(self) -> list[str]:
+        return list(self._sessions)
+
     def find(self, token: str) -> Session | None:
         """The session that the token opens. Every candidate is compared, in constant time."""
-        digest = hashlib.sha256(token.encode()).hexdigest()
+        # Bytes of a header that are no UTF-8 come as lone surrogates.
+        digest = hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
         found = None
         for session in self._sessions.values():
             if hmac.compare_digest(session.attempt.token_sha256, digest):

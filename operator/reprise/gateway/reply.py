@@ -28,7 +28,8 @@ REASONS = {
 
 
 def as_json(data: Any, status: int = 200, content_type: str = "application/json") -> web.Response:
-    body = json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode()
+    # Texts that agents send may hold lone surrogates, which no encoding has.
+    body = json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
     return web.Response(body=body, status=status, headers={"Content-Type": content_type})
 
 

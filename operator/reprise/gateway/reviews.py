@@ -31,8 +31,8 @@ async def answer(
                 asked = protobuf.read_review(body)
             case other:
                 return reply.refuse(415, f"expected a body in application/json, found {other}")
-        spec = asked.get("spec") or {}
-    except (errors.InvalidInput, ValueError, AttributeError):
+        spec = _spec(asked)
+    except (errors.InvalidInput, ValueError, RecursionError):
         return reply.refuse(400, "expected a SelfSubject…Review as the body, found something else")
     hidden = session.view.injector_hidden
     status: Json
@@ -60,8 +60,22 @@ async def answer(
     )
 
 
+def _spec(asked: Any) -> Json:
+    """The review's spec, text all through, as far as it is looked at. Raises InvalidInput."""
+    spec = (asked.get("spec") or {}) if isinstance(asked, dict) else None
+    if not isinstance(spec, dict) or not isinstance(asked.get("kind"), str):
+        raise errors.InvalidInput("expected a review")
+    for name in ("resourceAttributes", "nonResourceAttributes"):
+        part = spec.get(name)
+        if part is not None and not (
+            isinstance(part, dict) and all(isinstance(value, str | dict) for value in part.values())
+        ):
+            raise errors.InvalidInput(f"{name}: expected texts")
+    return spec
+
+
 def _allowed(spec: Json, session: Session, registry: Registry) -> tuple[bool, str]:
-    if url := (spec.get("nonResourceAttributes") or {}).get("path"):
+    if url := str((spec.get("nonResourceAttributes") or {}).get("path") or ""):
         allowed = any(url == known or url.startswith(known + "/") for known in _URLS)
         return allowed, "" if allowed else access.ALLOWED_TEXT
     wanted = spec.get("resourceAttributes") or {}

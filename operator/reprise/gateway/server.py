@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 
@@ -11,6 +12,7 @@ from reprise.domain import access, chain, errors
 from reprise.gateway import (
     audit,
     calls,
+    connections,
     discovery,
     guide,
     harness,
@@ -20,6 +22,7 @@ from reprise.gateway import (
     prometheus,
     reply,
     reviews,
+    sending,
     submit,
 )
 from reprise.gateway.pages import Sealer
@@ -56,12 +59,14 @@ class Server:
         self._metrics = metrics
         self._traces = traces
         self._tools = mcp.Tools(self._route, clock)
+        self._connections = connections.Connections(lambda: registry.attempt_uids)
 
     def application(self) -> web.Application:
         app = web.Application(
             middlewares=[self._guard],
             client_max_size=submit.MAX_BODY_BYTES,
         )
+        app[connections.CONNECTIONS] = self._connections
         app.router.add_route("*", "/{path:.*}", self._route)
         app.on_response_prepare.append(_warn)
         app.cleanup_ctx.append(self._tools.running)
@@ -90,12 +95,22 @@ class Server:
                 "expected the token of an open attempt in 'Authorization: Bearer …', found "
                 + ("one that no attempt has" if _token(request) else "none"),
             )
+        is_kept = self._connections.admit(request, session.attempt.uid)
+        session.in_flight += 1
+        session.streaming += _may_stream(request)
         try:
-            return await self._audited(request, session, handler)
+            response = await self._audited(request, session, handler)
         except OSError as exc:
             # Only from the trail: what fails in an answer is answered inside.
             log.error("attempt %s: its audit trail cannot be written: %s", session.attempt.uid, exc)
             return reply.refuse(503, "no record of this can be kept at the moment; try again later")
+        else:
+            if not is_kept:
+                response.force_close()
+            return await sending.deliver(request, session, response)
+        finally:
+            session.in_flight -= 1
+            session.streaming -= _may_stream(request)
 
     async def _audited(self, request: web.Request, session: Session, handler: Handler) -> web.StreamResponse:
         path = _resource_path(request)
@@ -129,7 +144,6 @@ class Server:
 
         request[SESSION] = session
         request[OPENED] = lambda: note(200, 0, "", "", opened=True)
-        session.in_flight += 1
         status, body, refusal = 499, b"", ""  # 499: the client went away before it had an answer
         try:
             response = await self._answer(request, session, handler)
@@ -139,7 +153,6 @@ class Server:
             refusal = response.get(reply.REFUSAL, "")
             return response
         finally:
-            session.in_flight -= 1
             if message := request.get(mcp.MESSAGE):
                 status, refusal = message.status or status, refusal or message.refusal
             if refusal and status in (401, 403, 405, 406, 429):
@@ -151,11 +164,15 @@ class Server:
                 note(200, streamed, f"sha256:{request[HASHED].hexdigest()}", refusal)
 
     async def _answer(self, request: web.Request, session: Session, handler: Handler) -> web.StreamResponse:
-        if session.in_flight > MAX_IN_FLIGHT or session.streams > MAX_STREAMS:
+        if session.in_flight > MAX_IN_FLIGHT or (_may_stream(request) and session.streaming > MAX_STREAMS):
             return reply.refuse(429, f"at most {MAX_IN_FLIGHT} requests and {MAX_STREAMS} streams at a time")
         try:
-            return await self._admitted(request, session, handler)
-        except (errors.RepriseError, OSError, ValueError, LookupError, TypeError, AttributeError) as exc:
+            response = await self._admitted(request, session, handler)
+            if not sending.has_room(session, response):
+                return reply.refuse(429, "read the answers that are on their way before asking for more")
+            return response
+        except Exception as exc:
+            # NB: all of them: aiohttp would answer in words of its own, and the trail say that nobody waited.
             broken = Stream.broken(request)
             if broken is not None:
                 log.info("attempt %s: a stream of %s broke off: %r", session.attempt.uid, request.path, exc)
@@ -164,8 +181,13 @@ class Server:
 
     async def _admitted(self, request: web.Request, session: Session, handler: Handler) -> web.StreamResponse:
         if calls.is_form(request):
-            async with asyncio.timeout(submit.BODY_SECONDS):
-                await calls.read_form(request)
+            try:
+                async with asyncio.timeout(submit.BODY_SECONDS):
+                    await calls.read_form(request)
+            except web.HTTPRequestEntityTooLarge:
+                return prometheus.error(413, f"expected a form of at most {submit.MAX_BODY_BYTES} bytes")
+            except errors.InvalidInput as exc:
+                return prometheus.error(400, str(exc))
         try:
             said = harness.from_headers(request)
         except errors.InvalidInput as exc:
@@ -252,6 +274,11 @@ class Server:
         return await self._objects.serve(request, session, path)
 
 
+def _may_stream(request: web.Request) -> bool:
+    """Whether the answer comes in pieces, for as long as there are some: watches and logs."""
+    return objects.is_watch(request) or request.path.endswith("/log")
+
+
 async def _warn(request: web.Request, response: web.StreamResponse) -> None:
     """As a header of code 299, which kubectl prints as a warning."""
     if WARNING in request:
@@ -287,18 +314,30 @@ async def serve(
     app: web.Application,
     host: str,
     port: int,
-    tls: object,
+    tls: ssl.SSLContext | None,
     ready: asyncio.Event,
     opened: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Serve until cancelled. `tls` is an ssl.SSLContext. When the port is open, `opened` is called with its
+    """Serve until cancelled. When the port is open, `opened` is called with its
     number (that was chosen when `port` is 0), then `ready` is set."""
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, keepalive_timeout=75)
     await runner.setup()
+    listening: asyncio.Server | None = None
     try:
-        await web.TCPSite(runner, host, port, ssl_context=tls, backlog=256).start()  # type: ignore[arg-type]
-        opened(int(runner.addresses[0][1]))
+        assert runner.server is not None  # noqa: S101 - made by setup()
+        # NB: not aiohttp's TCPSite: it waits a minute for a handshake that never comes.
+        listening = await asyncio.get_running_loop().create_server(
+            runner.server,
+            host,
+            port,
+            ssl=tls,
+            backlog=256,
+            ssl_handshake_timeout=connections.HANDSHAKE_SECONDS if tls else None,
+        )
+        opened(int(listening.sockets[0].getsockname()[1]))
         ready.set()
-        await asyncio.Event().wait()
+        await app[connections.CONNECTIONS].reap(runner.server)
     finally:
+        if listening is not None:
+            listening.close()
         await runner.cleanup()

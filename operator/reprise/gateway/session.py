@@ -16,6 +16,7 @@ from reprise.gateway.upstream import Source
 
 log = logging.getLogger(__name__)
 PERSIST_SECONDS = 5.0
+MAX_PAGES_AT_ONCE = 4
 Clock = Callable[[], datetime]
 
 
@@ -54,7 +55,13 @@ class Session:
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
         self._streams: set[asyncio.Task[Any]] = set()
+        # What the server counts: requests that are not answered to the end, those of them that are or become
+        # streams, and what long answers have still to send.
         self.in_flight = 0
+        self.streaming = 0
+        self.unsent_bytes = 0
+        # Pages of lists that are read and filtered at the same time.
+        self.pages = asyncio.Semaphore(MAX_PAGES_AT_ONCE)
 
     @property
     def view(self) -> redaction.View:
@@ -199,10 +206,6 @@ class Session:
         assert task is not None  # noqa: S101 - only called from request handlers
         self._streams.add(task)
         task.add_done_callback(self._streams.discard)
-
-    @property
-    def streams(self) -> int:
-        return len(self._streams)
 
     # -- life -----------------------------------------------------------------------------------
 

@@ -91,6 +91,13 @@ REACH = [
     ("rate(x[$__range])", 20, False),
     ("x offset $a", 20, False),
     ("rate(x[5m * 9000])", 20, False),
+    ("x offset 1e4", 20, False),
+    ("x offset 0x1000", 20, False),
+    ("x offset 1_000_000", 20, False),
+    ("x offset 600", 20, True),
+    ("x # a comment ends here\r offset 9d", 20, False),
+    ("x # [9d]\r\n", 20, True),
+    ("x" * 20_000, 20, False),
 ]
 
 

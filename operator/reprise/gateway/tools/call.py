@@ -95,7 +95,8 @@ class Call:
         if not text:
             return default
         if _AGO.fullmatch(text.strip()):
-            found = self.now - timedelta(seconds=promql.duration_seconds(text))
+            longest = (self.now - self.start).total_seconds()
+            found = self.now - timedelta(seconds=min(promql.duration_seconds(text), longest))
         else:
             try:
                 found = promql.parse_time(text.strip())
