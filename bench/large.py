@@ -40,7 +40,11 @@ def make_servable(root: Path) -> None:
     row = json.loads(first)
     container = row["object"]["spec"]["containers"][0]["name"]
     row["object"]["spec"]["nodeName"] = NODE
-    running = {"name": container, "containerID": "containerd://1", "state": {"running": {}}}
+    running = {
+        "name": container,
+        "containerID": "containerd://1",
+        "state": {"running": {"startedAt": snapshot_v2.rfc(snapshot_v2.BASELINE)}},
+    }
     row["object"].setdefault("status", {})["containerStatuses"] = [running]
     pods.write_text("\n".join([head, json.dumps(row, separators=(",", ":")), *rest]) + "\n")
     meta = row["object"]["metadata"]
