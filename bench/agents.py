@@ -29,6 +29,9 @@ WATCHED = (
 # The kubelet's figures are up to so old; then three of them, each a new one.
 SETTLE_SECONDS = float(os.environ.get("BENCH_SETTLE_SECONDS", "30"))
 SAMPLES = 3
+# The watches of all agents are opened within this time, and are all open after as much again.
+OPEN_SECONDS = 40.0
+TRIES = 20
 WARM_UP_SECONDS = 1.0
 GATEWAY = "reprise-system/gateway"
 OURS, THEIRS = "gateway", "kubectl proxy"
@@ -74,16 +77,21 @@ async def watching(ways: dict[str, list[Place]], proxy_pid: int) -> list[Figure]
     nodes = attempts.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split()
     figures = await _memory("no watches", nodes, proxy_pid)
     each = [WATCHED[number % len(WATCHED)].format(f"namespaces/{NAMESPACE}") for number in range(WATCHES)]
+    wanted = [
+        (place, f"/{path}?watch=true&timeoutSeconds=1200")
+        for way in ways.values()
+        for place in way
+        for path in each
+    ]
+    opened = _Opened(len(wanted))
     async with asyncio.TaskGroup() as group:
         tasks = []
-        for places in ways.values():
-            for place in places:
-                tasks += [
-                    group.create_task(_watch(place, f"/{path}?watch=true&timeoutSeconds=900"))
-                    for path in each
-                ]
-                await asyncio.sleep(0.05)
-        say(f"{len(tasks)} watches are being opened")
+        for place, path in wanted:
+            tasks.append(group.create_task(_watch(place, path, opened)))
+            await asyncio.sleep(OPEN_SECONDS / len(wanted))
+        async with asyncio.timeout(OPEN_SECONDS):
+            await opened.all.wait()
+        say(f"{len(tasks)} watches are open, after {opened.refused} refusals of a busy API server")
         figures += await _memory(f"{AGENTS} agents with {WATCHES} watches each", nodes, proxy_pid)
         ended = sum(task.done() for task in tasks)
         for task in tasks:
@@ -93,9 +101,34 @@ async def watching(ways: dict[str, list[Place]], proxy_pid: int) -> list[Figure]
     return figures
 
 
-async def _watch(place: Place, path: str) -> None:
-    async with connection.Connection(place) as one:
-        await one.stream(place.request(path))
+class _Opened:
+    """`all` is set when so many watches are open. `refused`: how often one was put off before."""
+
+    def __init__(self, wanted: int) -> None:
+        self.all = asyncio.Event()
+        self.refused = 0
+        self._left = wanted
+
+    def one(self, refused: int) -> None:
+        self.refused += refused
+        self._left -= 1
+        if not self._left:
+            self.all.set()
+
+
+async def _watch(place: Place, path: str, opened: _Opened) -> None:
+    """Open a watch, and keep it open. As clients do, it is tried again when the API server sheds load."""
+    for tries in range(TRIES):
+        async with connection.Connection(place) as one:
+            status = await one.open_stream(place.request(path))
+            if status == 200:
+                opened.one(refused=tries)
+                await one.read_on()
+                return
+        if status not in (429, 503):
+            break
+        await asyncio.sleep(1)
+    raise RuntimeError(f"expected a watch of {path} at {place.url}, found status {status}")
 
 
 async def _memory(state: str, nodes: list[str], proxy_pid: int) -> list[Figure]:

@@ -73,12 +73,14 @@ class Connection:
             raise RuntimeError(f"expected 200, found {head[:80]!r}: {body[:300]!r}")
         return elapsed, body
 
-    async def stream(self, request: bytes) -> None:
-        """Send a request whose answer does not end, and read it until cancelled or the server ends it."""
+    async def open_stream(self, request: bytes) -> int:
+        """Send a request whose answer does not end; its status. `read_on` reads what comes."""
         self._writer.write(request)
         head = await self._reader.readuntil(b"\r\n\r\n")
-        if head.split(b" ", 2)[1] != b"200":
-            raise RuntimeError(f"expected 200, found {head[:80]!r}")
+        return int(head.split(b" ", 2)[1])
+
+    async def read_on(self) -> None:
+        """Read until cancelled, or until the server ends it."""
         while await self._reader.read(65536):
             pass
 

@@ -38,11 +38,17 @@ def make_servable(root: Path) -> None:
     pods = root / "objects" / "core~v1~pods.jsonl"
     head, first, *rest = pods.read_text().splitlines()
     row = json.loads(first)
+    container = row["object"]["spec"]["containers"][0]["name"]
     row["object"]["spec"]["nodeName"] = NODE
+    running = {
+        "name": container,
+        "containerID": "containerd://1",
+        "state": {"running": {"startedAt": snapshot_v2.rfc(snapshot_v2.BASELINE)}},
+    }
+    row["object"].setdefault("status", {})["containerStatuses"] = [running]
     pods.write_text("\n".join([head, json.dumps(row, separators=(",", ":")), *rest]) + "\n")
     meta = row["object"]["metadata"]
     largest = max((root / "logs").rglob("*.log"), key=lambda path: path.stat().st_size)
-    container = row["object"]["spec"]["containers"][0]["name"]
     log = root / "logs" / meta["namespace"] / meta["name"] / f"{container}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     largest.rename(log)

@@ -89,6 +89,11 @@ def snapshot(kubectl: Kubectl) -> Iterator[Path]:
     yield folder / Path(status["snapshot"]["path"]).name
 
 
+def cause_in(snapshot: Path) -> str:
+    """Its root cause; the application's namespace is that of the copy that was recorded."""
+    return f"{json.loads((snapshot / 'manifest.json').read_text())['namespace']}/{CAUSE}"
+
+
 def _is_of_the_incident(snapshot: Path) -> bool:
     private = snapshot.with_name(snapshot.name + ".private") / "private.json"
     return private.is_file() and json.loads(private.read_text())["scenario"].get("name") == SCENARIO

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.live import agent_doors
 from tests.live.agent_doors import Door
 from tests.live.agent_fixtures import (
     CAUSE,
     SCENARIO,
+    cause_in,
     command,
     investigation,
     models,
@@ -74,7 +76,7 @@ def needs(agent: str) -> None:
 def test_stirrup_on_a_replay(
     snapshot: Path, models: Endpoints, start_run: Start, kubectl: Kubectl, reprise: Reprise, tmp_path: Path
 ) -> None:
-    url = models.start("replay", investigation(f"otel-demo/{CAUSE}"))
+    url = models.start("replay", investigation(cause_in(snapshot)))
     name = start_run("agents-stirrup-replay", **replay_of(snapshot, stirrup(models, url)))
     check_stirrup(kubectl, reprise, name, tmp_path)
 
@@ -208,8 +210,11 @@ def test_a_command_on_a_live_incident(
     reprise: Reprise,
     tmp_path: Path,
 ) -> None:
-    agent = command(shell_image, COMMANDS["hands in"])
-    name = start_run("agents-command-live", scenario=SCENARIO, application=application, agent=agent)
+    """As the example has it, but for the image."""
+    spec = yaml.safe_load((agent_doors.ROOT / "examples" / "command.yaml").read_text())["spec"]
+    spec["agent"]["image"] = shell_image
+    assert spec["scenario"] == SCENARIO
+    name = start_run("agents-command-live", **{**spec, "application": application})
     check(kubectl, reprise, name, tmp_path)
 
 

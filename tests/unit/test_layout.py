@@ -38,6 +38,15 @@ def test_every_command_explains_itself(command: str) -> None:
     assert "Usage:" in done.stdout
 
 
+@pytest.mark.parametrize("module", ["attach", "attempts", "run"])
+def test_a_command_that_only_asks_the_cluster_does_not_load_the_operator(module: str) -> None:
+    code = f"import sys, reprise.cli.{module}; print({{'kopf', 'reprise.handlers'}} & sys.modules.keys())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "operator"
+    )
+    assert done.stdout.strip() == "set()"
+
+
 def test_agents_package_imports_nothing_of_the_product() -> None:
     pattern = re.compile(r"^\s*(?:from|import)\s+reprise(?!\.agents)\b", re.MULTILINE)
     guilty = [

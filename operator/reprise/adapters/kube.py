@@ -104,6 +104,9 @@ class Kube:
             ) from exc
         # Where no proxy is named, aiohttp is not to look for one: it asks two threads before every request.
         configuration.client_session_kwargs = {"trust_env": bool(getproxies())}
+        # Every watch holds a connection for as long as it lasts: with the library's limit of 100, ten agents
+        # with ten watches each would make all others wait. How much is open is the callers' to bound.
+        configuration.connection_pool_maxsize = 0
         return cls(client.ApiClient(configuration))
 
     async def close(self) -> None:

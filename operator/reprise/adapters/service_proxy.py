@@ -3,10 +3,13 @@
 import os
 import ssl
 from dataclasses import dataclass
+from pathlib import Path
 
 from kubernetes.aio import client, config
 
 from reprise.domain import errors
+
+_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,11 @@ class Proxy:
     def url(self, namespace: str, service: str, port: int) -> str:
         """The base URL of a plain-HTTP Service."""
         return f"{self.server}/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy"
+
+
+def in_cluster() -> bool:
+    """Whether this process runs in a pod that may call the API server: Services have addresses there."""
+    return _SERVICE_ACCOUNT.exists()
 
 
 async def connect() -> Proxy:

@@ -14,7 +14,7 @@ import click
 import yaml
 
 from reprise.adapters.kube import Kube
-from reprise.cli.operator import use_default_kubeconfig
+from reprise.cli.default_cluster import use_default_kubeconfig
 from reprise.domain import errors
 from reprise.domain.budget import Phase
 from reprise.domain.entities import ObjectRef

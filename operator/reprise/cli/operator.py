@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-import os
 import socket
 from typing import Any, cast
 
 import click
 import kopf
 
-from reprise.handlers import connections
+from reprise.cli.default_cluster import use_default_kubeconfig
 from reprise.handlers.registration import Operator
 from reprise.handlers.runtime import Settings
 
@@ -47,14 +46,3 @@ def operator(liveness: str, verbose: bool) -> None:
             liveness_endpoint=liveness or None,
         )
     )
-
-
-def use_default_kubeconfig() -> None:
-    """Without KUBECONFIG and out of a cluster, the cluster that `reprise up` made is meant."""
-    if "KUBECONFIG" in os.environ or connections.in_cluster():
-        return
-    # The operator's image has no cluster builder.
-    from reprise.cluster import paths
-
-    if paths.kubeconfig_path().is_file():
-        os.environ["KUBECONFIG"] = str(paths.kubeconfig_path())

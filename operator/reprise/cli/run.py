@@ -15,7 +15,7 @@ from reprise.adapters.kube import Json, Kube
 from reprise.adapters.wire import benchmark_run, model
 from reprise.cli import report as reports
 from reprise.cli import timeline
-from reprise.cli.operator import use_default_kubeconfig
+from reprise.cli.default_cluster import use_default_kubeconfig
 from reprise.domain import errors
 from reprise.domain.entities import ObjectRef
 from reprise.domain.run import AgentKind

@@ -19,6 +19,8 @@ GATEWAY_URL = f"https://{GATEWAY_HOST}"
 _USER = 65532
 # What a harness of ours ends with when it was not the agent that failed; as in `reprise.agents.ending`.
 INFRA_EXIT_CODE = 75
+# Of every container: one that only has limits asks for as much, and a small node has no room for another.
+_REQUESTS = {"cpu": "50m", "memory": "64Mi"}
 _INSTALLERS = (WRAPPER, agent_snapshot.NAME)
 
 
@@ -89,7 +91,7 @@ def job(parts: Parts) -> Json:
         "image": contents.image,
         "imagePullPolicy": parts.pull_policy,
         "env": [{"name": key, "value": value} for key, value in env.items()],
-        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": dict(contents.limits)},
+        "resources": {"requests": _REQUESTS, "limits": dict(contents.limits)},
         "securityContext": pods.confined(),
         "volumeMounts": contents.mounts,
     }
@@ -113,7 +115,7 @@ def job(parts: Parts) -> Json:
             {
                 **installer,
                 "imagePullPolicy": parts.pull_policy,
-                "resources": {"limits": {"cpu": "1", "memory": "128Mi"}},
+                "resources": {"requests": _REQUESTS, "limits": {"cpu": "1", "memory": "128Mi"}},
                 "securityContext": pods.confined(),
             }
             for installer in contents.installers

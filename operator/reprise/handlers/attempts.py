@@ -90,7 +90,7 @@ async def ensure(runtime: Runtime, run: Run, index: int) -> None:
     name = f"{run.ref.name}-{index}"
     tls = await _data(runtime, _TLS, "ca.crt")
     ca_pem = base64.b64decode(tls["ca.crt"]).decode()
-    token = await _token(runtime, run, name, door.external, ca_pem)
+    token = await _token(runtime, run, name, door, ca_pem)
     made = await _make(runtime, run, _attempt(runtime, run, index, name, token, door))
     if run.spec.agent.kind.has_job and "verdict" not in made["spec"]:
         await _start(runtime, run, made["metadata"]["uid"], door, token, ca_pem)
@@ -101,7 +101,7 @@ async def _start(runtime: Runtime, run: Run, uid: str, door: "_Door", token: str
 
     The policy comes before the Job: a pod must not find its way before that is fenced.
     """
-    config = kubeconfig.build(agent_job.GATEWAY_URL, ca_pem, token, run.spec.application.namespace)
+    config = kubeconfig.build(agent_job.GATEWAY_URL, ca_pem, token, door.namespace)
     agent, seconds = run.spec.agent, run.spec.budgets.wall_clock_seconds
     if agent.mount_snapshot:
         await agent_snapshot.ensure(runtime, run)
@@ -133,10 +133,12 @@ async def _start(runtime: Runtime, run: Run, uid: str, door: "_Door", token: str
 
 @dataclasses.dataclass(frozen=True)
 class _Door:
-    """Where a run's agents come in: `external` is the URL from outside of the cluster."""
+    """Where a run's agents come in: `external` is the URL from outside of the cluster, `namespace` that of
+    the application behind it."""
 
     external: str
     cluster_ip: str
+    namespace: str
     injector: Injector
 
 
@@ -149,11 +151,12 @@ async def _door(runtime: Runtime, run: Run) -> _Door:
         raise errors.NotFound(f"expected {ref}, found none; run `reprise up`")
     if replayed:
         # Nobody comes in from outside: the CRD sees to that.
-        external, injector = agent_job.GATEWAY_URL, await replays.injector(runtime, run)
+        external = agent_job.GATEWAY_URL
+        namespace, injector = await replays.incident(runtime, run)
     else:
         external = (await _data(runtime, _ENDPOINTS, "gatewayExternal"))["gatewayExternal"]
-        injector = (await runtime.scenario(run)).injector
-    return _Door(external, service["spec"]["clusterIP"], injector)
+        namespace, injector = run.spec.application.namespace, (await runtime.scenario(run)).injector
+    return _Door(external, service["spec"]["clusterIP"], namespace, injector)
 
 
 async def _data(runtime: Runtime, ref: ObjectRef, key: str) -> Mapping[str, str]:
@@ -164,9 +167,9 @@ async def _data(runtime: Runtime, ref: ObjectRef, key: str) -> Mapping[str, str]
     return data
 
 
-async def _token(runtime: Runtime, run: Run, name: str, server: str, ca_pem: str) -> str:
+async def _token(runtime: Runtime, run: Run, name: str, door: "_Door", ca_pem: str) -> str:
     token = secrets.token_hex(32)
-    config = kubeconfig.build(server, ca_pem, token, run.spec.application.namespace)
+    config = kubeconfig.build(door.external, ca_pem, token, door.namespace)
     manifest: Json = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -237,7 +240,7 @@ def _attempt(runtime: Runtime, run: Run, index: int, name: str, token: str, door
             "index": index,
             "agent": {"kind": str(run.spec.agent.kind), "image": run.spec.agent.image},
             "tokenSha256": hashlib.sha256(token.encode()).hexdigest(),
-            "application": {"namespace": run.spec.application.namespace},
+            "application": {"namespace": door.namespace},
             "window": {"start": model.format_time(window)},
             "budgets": agent_attempt.budgets_to_wire(run.spec.budgets),
             "startBy": model.format_time(start_by),

@@ -5,7 +5,6 @@ import logging
 import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
@@ -31,7 +30,6 @@ _DEFAULTS = {
     "prometheus": "http://prometheus.observability:9090",
     "jaeger": "http://jaeger.observability:16686",
 }
-_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
 @dataclass(frozen=True)
@@ -53,17 +51,13 @@ class Endpoints:
         return Jaeger(self.jaeger, headers=self.proxy.headers, ssl_context=self.proxy.ssl_context)
 
 
-def in_cluster() -> bool:
-    return _SERVICE_ACCOUNT.exists()
-
-
 async def endpoints(kube: Kube, environ: Mapping[str, str] = os.environ) -> Endpoints:
     """`REPRISE_PROMETHEUS_URL` and `REPRISE_JAEGER_URL`, else the ConfigMap `endpoints`; out of the cluster
     through the API server, because Services have no address there."""
     found = await kube.get(_ENDPOINTS)
     data: Mapping[str, str] = (found or {}).get("data") or {}
     named = {key: environ.get(f"REPRISE_{key.upper()}_URL") or "" for key in _DEFAULTS}
-    if in_cluster() or all(named.values()):
+    if service_proxy.in_cluster() or all(named.values()):
         urls = {key: named[key] or data.get(key) or default for key, default in _DEFAULTS.items()}
         return Endpoints(urls["prometheus"], urls["jaeger"], None)
     proxy = await service_proxy.connect()

@@ -10,6 +10,7 @@ from typing import Any
 import kopf
 import prometheus_client
 
+from reprise.adapters import service_proxy
 from reprise.adapters.wire import benchmark_run
 from reprise.domain import errors, retaining
 from reprise.domain.run_status import ConditionType, Phase
@@ -68,7 +69,7 @@ class Operator:
         kopf.on.delete(*_RESOURCE, registry=registry, id="recover")(self.recover)
 
     async def login(self, **kwargs: Any) -> kopf.ConnectionInfo | None:
-        if connections.in_cluster():
+        if service_proxy.in_cluster():
             return kopf.login_with_service_account(**kwargs)
         return await asyncio.to_thread(kopf.login_with_kubeconfig, **kwargs)
 

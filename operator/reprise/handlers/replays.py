@@ -66,10 +66,11 @@ async def load(runtime: Runtime, run: Run) -> observed.Replay:
     )
 
 
-async def injector(runtime: Runtime, run: Run) -> Injector:
-    """Whether objects of the fault injector were hidden when the snapshot was taken."""
-    _, kept = await asyncio.to_thread(_parts, replay_source.folder(runtime, run))
-    return Injector(kept["scenario"].get("injector", Injector.HIDDEN))
+async def incident(runtime: Runtime, run: Run) -> tuple[str, Injector]:
+    """The namespace of the application that was recorded, which need not be the one that the run names; and
+    whether objects of the fault injector were hidden then."""
+    found, kept = await asyncio.to_thread(_parts, replay_source.folder(runtime, run))
+    return found.namespace, Injector(kept["scenario"].get("injector", Injector.HIDDEN))
 
 
 def _parts(folder: Path) -> tuple[manifest.Manifest, Mapping[str, Any]]:

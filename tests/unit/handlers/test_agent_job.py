@@ -178,6 +178,7 @@ async def test_a_command_runs_in_the_user_s_image_below_the_wrapper() -> None:
         "--", "my-agent", "--prompt-file", "/tmp/task.txt",
     ]  # fmt: skip
     assert (installer["image"], installer["command"][-2:]) == ("agent", ["--install", "/opt/wrapper"])
+    assert installer["resources"]["requests"] == container["resources"]["requests"], "what it asks for counts"
     (reference,) = container["envFrom"]
     named = {item["metadata"]["name"]: item for item in world.of_kind("Secret", "reprise-agents")}
     assert set(named[reference["secretRef"]["name"]]["data"]) == {"OPENAI_API_KEY"}

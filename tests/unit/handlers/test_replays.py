@@ -1,5 +1,6 @@
 """A replayed run above an API server in memory: a snapshot, its server, its agents; nothing left."""
 
+import base64
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,12 @@ def serves(world: World) -> dict[str, Any]:
     return server
 
 
+def kubeconfig_of(secret: dict[str, Any]) -> str:
+    if text := secret.get("stringData", {}).get("kubeconfig"):
+        return str(text)
+    return base64.b64decode(secret.get("data", {}).get("kubeconfig", "")).decode()
+
+
 async def test_from_a_folder_to_a_score(data: Path) -> None:
     world = world_of()
     await live(world, over(world, data), looks=5)
@@ -100,6 +107,19 @@ async def test_attempts_are_not_the_clusters_gateways(data: Path) -> None:
     (attempt,) = world.of_kind("AgentAttempt")
     assert attempt["metadata"]["labels"]["reprise.dev/replay"] == "true"
     assert attempt["spec"]["window"]["start"] == "2026-01-02T12:00:00.000Z"
+
+
+async def test_agents_are_told_the_namespace_that_was_recorded(data: Path) -> None:
+    """Not the run's, which is a default when nobody names it."""
+    world = world_of(application={"name": "otel-demo", "namespace": "another"})
+    await live(world, over(world, data), looks=3)
+    serves(world)
+    await live(world, over(world, data), looks=2)
+    (attempt,) = world.of_kind("AgentAttempt")
+    assert attempt["spec"]["application"] == {"namespace": "otel-demo"}
+    configs = [text for item in world.of_kind("Secret") if (text := kubeconfig_of(item))]
+    assert configs
+    assert all('"otel-demo"' in text and '"another"' not in text for text in configs), configs
 
 
 async def test_deleted_while_agents_work_nothing_is_left(data: Path) -> None:
