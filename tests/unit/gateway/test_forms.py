@@ -76,6 +76,8 @@ def test_rows_of_hidden_objects_go_and_cells_keep_their_places() -> None:
     assert shape.as_row(VIEW, PODS, {"cells": ["a"], "object": pod("a", "reprise-system")}, "None") is None
     row = shape.as_row(VIEW, PODS, {"cells": ["a", "by reprise", 3], "object": pod("a")}, "None")
     assert json.loads(row or b"") == {"cells": ["a", "", 3]}
+    nested = shape.as_row(VIEW, PODS, {"cells": [["a", "by reprise"], 3], "object": pod("a")}, "None")
+    assert json.loads(nested or b"") == {"cells": ["", 3]}
 
 
 def test_a_list_tells_neither_how_much_is_left_nor_the_servers_token() -> None:

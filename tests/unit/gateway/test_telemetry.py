@@ -135,9 +135,15 @@ GOOD, BAD = {"namespace": "otel-demo", "pod": "cart"}, {"namespace": "reprise-sy
                 "groups": [
                     {"name": "a", "file": "/f", "rules": [{"name": "R", "alerts": [{"labels": BAD}]}]},
                     {"name": "b", "rules": [{"name": "RepriseDown"}]},
+                    {"name": "of-reprise", "rules": [{"name": "S"}]},
                 ]
             },
-            {"groups": [{"name": "a", "interval": None, "rules": [{"name": "R", "alerts": []}]}]},
+            {
+                "groups": [
+                    {"name": "a", "interval": None, "rules": [{"name": "R", "alerts": []}]},
+                    {"name": "", "interval": None, "rules": [{"name": "S"}]},
+                ]
+            },
         ),
     ],
 )
