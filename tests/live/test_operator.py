@@ -76,7 +76,7 @@ def test_every_field_is_explained(kubectl: Kubectl) -> None:
     text = kubectl("explain", "benchmarkruns.spec", "--recursive", "--api-version=reprise.dev/v1alpha1")
     assert "baselineWindowSeconds" in text
     text = kubectl("explain", "agentattempts.spec.verdict", "--api-version=reprise.dev/v1alpha1")
-    assert "never counts against the agent" in text
+    assert "InfraFailed is our fault, has no score and is made again" in " ".join(text.split())
 
 
 def test_unknown_scenario_is_invalid_and_names_the_known_ones(kubectl: Kubectl, start_run: Start) -> None:
