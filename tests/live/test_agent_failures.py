@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.live import agent_doors
+from tests.live import agent_doors, daily
 from tests.live.agent_fixtures import (
     cause_in,
     command,
@@ -59,7 +59,7 @@ def without_image(snapshot: Path, kubectl: Kubectl) -> Iterator[str]:
     delete_run(kubectl, name)
 
 
-@pytest.mark.parametrize("case", ENDPOINTS)
+@pytest.mark.parametrize("case", daily.some(ENDPOINTS, 1))
 def test_an_endpoint_that_cannot_be_used(
     case: str, snapshot: Path, models: Endpoints, start_run: Start, kubectl: Kubectl
 ) -> None:
@@ -102,7 +102,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("case", COMMANDS)
+@pytest.mark.parametrize("case", daily.some(COMMANDS, 2))
 def test_a_command_that_fails_is_scored_0_and_says_why(
     case: str, snapshot: Path, shell_image: str, start_run: Start, kubectl: Kubectl
 ) -> None:

@@ -1,6 +1,5 @@
 """The lifecycle gate on a sample of the catalogue that changes daily, and on a scenario of one's own."""
 
-import datetime as dt
 import json
 import random
 import subprocess
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.live import daily
 from tests.live.conftest import ROOT, Kubectl
 from tests.live.first import FOLDER, NAMES
 
@@ -26,8 +26,7 @@ PROVEN = [
     if proof.verdict is Verdict.PROVEN
 ]
 NARROW = [s.name for s in PROVEN if s.name not in NAMES and not registry.cluster_wide(s)]
-TODAY = random.Random(dt.datetime.now(dt.UTC).date().toordinal())
-SAMPLE = TODAY.sample(NARROW, 2)
+SAMPLE = random.Random(daily.TODAY).sample(NARROW, 2)
 
 OWN = """\
 name: my-quotes-are-gone
