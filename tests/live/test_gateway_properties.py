@@ -275,7 +275,7 @@ def check(question: Question, agent: Agent, reader: Reader) -> int:
         assert answer.status_code >= 400
         return answer.status_code
     if answer.status_code != 200:
-        assert answer.status_code in (400, 403, 404, 405, 406, 410, 413, 429), answer.text
+        assert answer.status_code in (400, 403, 404, 405, 406, 410, 413, 422, 429), answer.text
         check_status(answer)
         # What the agent itself has said may be said back to it.
         asked = f"{question.path} {question.query}"
@@ -319,7 +319,7 @@ def test_what_passes_is_a_part_of_what_there_is(agent: Agent, reader: Reader, wo
     holds()
     print(f"{len(world.resources)} resources; answers: {sorted(Counter(statuses).items())}")
     # Else agreement would mean little.
-    assert statuses.count(200) >= EXAMPLES // 4
+    assert statuses.count(200) >= EXAMPLES // 6
     assert len(set(statuses)) >= 4
 
 

@@ -233,7 +233,11 @@ def _check_query(request: web.Request, session: Session, oldest: int) -> web.Res
     for name in _SELECTORS:
         if redaction.mentions(session.view, request.query.get(name, "")):
             return reply.refuse(403, f"{name}: selects by something that is not readable here")
-    version = _number(request.query.get("resourceVersion"))
+    text = request.query.get("resourceVersion") or "0"
+    if not (text.isascii() and text.isdecimal()):
+        # To a watch the API server would say 500.
+        return reply.refuse(400, f"resourceVersion: expected a number, found {text[:40]!r}")
+    version = _number(text)
     if 0 < version < oldest:
         return reply.refuse(410, f"too old resource version: {version} ({oldest})", reason="Expired")
     return None
