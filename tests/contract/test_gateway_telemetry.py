@@ -51,6 +51,9 @@ async def test_prometheus_and_jaeger_are_reached_through_the_door(tmp_path: Path
         assert status == 200
         assert [alert["state"] for alert in alerts] == []
         before = len(asked)
+        await gate.ask("GET", "/prometheus/api/v1/label/__name__/values")
+        assert len(asked) == before + 1, "the names of all metrics are asked for like the values of any label"
+        before = len(asked)
         for path, code in (
             ("/prometheus/api/v1/admin/tsdb/delete_series", 403),
             ("/prometheus/api/v1/status/config", 403),

@@ -93,7 +93,8 @@ ALLOWED_TEXT = (
     )
     + "; discovery; /prometheus, /jaeger, /alerts, /instructions; POST /submit and /mcp"
 )
-_SEGMENT = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.:_]*[A-Za-z0-9])?")
+# NB: Prometheus' label __name__ begins and ends with underscores; no word of Kubernetes does.
+_SEGMENT = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9.:_]*[A-Za-z0-9_])?")
 
 
 @dataclass(frozen=True)
