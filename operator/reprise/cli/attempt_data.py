@@ -199,12 +199,12 @@ async def explain(kube: Kube, found: Found, snapshots: Path) -> Why:
 
 
 async def _recorded(kube: Kube, found: Found) -> str:
-    """The name of the snapshot's folder: the run's uid, or in a replay that of the run that recorded it."""
+    """The name of the snapshot's folder, as the run's status has it: a replay's is another run's, or was
+    fetched. The run's uid where there is none."""
     run = found.spec["run"]
     where = found.obj["metadata"]["namespace"] if found.obj else ""
     obj = await kube.get(ObjectRef(model.API_VERSION, benchmark_run.KIND, where, run["name"]))
-    source = ((obj or {}).get("spec") or {}).get("snapshot", {}).get("source", "")
-    return str(source or run["uid"])
+    return benchmark_run.snapshot_name(obj or {}) or str(run["uid"])
 
 
 def _injected(stored: plan.Plan) -> list[EntityId]:

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 
 from reprise.adapters.kube import Json
+from reprise.adapters.wire import benchmark_run
 from reprise.domain import retention
 from reprise.domain.run import Run
 from reprise.handlers import lease
@@ -46,6 +46,5 @@ def in_use(runs: Iterable[Json]) -> frozenset[str]:
             continue
         found.add(str(item["metadata"]["uid"]))
         source = ((item.get("spec") or {}).get("snapshot") or {}).get("source") or ""
-        path = ((item.get("status") or {}).get("snapshot") or {}).get("path") or ""
-        found |= {str(source).removesuffix(archive.SUFFIX), PurePosixPath(path).name}
+        found |= {str(source).removesuffix(archive.SUFFIX), benchmark_run.snapshot_name(item)}
     return frozenset(found - {""})

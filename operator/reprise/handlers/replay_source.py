@@ -8,6 +8,7 @@ import asyncio
 import shutil
 from pathlib import Path, PurePosixPath
 
+from reprise.adapters.wire import benchmark_run
 from reprise.domain import errors
 from reprise.domain.run import Run
 from reprise.handlers import lease
@@ -91,10 +92,8 @@ async def forget(runtime: Runtime, run: Run) -> None:
     for item in await lease.all_runs(runtime.kube):
         if item["metadata"]["uid"] == run.ref.uid or not lease.is_replay(item):
             continue
-        other = ((item.get("status") or {}).get("snapshot") or {}).get("path")
-        if (other is None and not lease.phase_of(item).terminal) or PurePosixPath(
-            other or ""
-        ).name == path.name:
+        other = benchmark_run.snapshot_name(item)
+        if other == path.name or (not other and not lease.phase_of(item).terminal):
             return
     await asyncio.to_thread(_remove, path, run.ref.uid)
 

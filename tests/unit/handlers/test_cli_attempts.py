@@ -29,11 +29,18 @@ def the_attempt(world: World) -> dict[str, Any]:
     return dict(found)
 
 
-@pytest.mark.parametrize("source", ["", "recorded-before"], ids=["live", "replay"])
-async def test_why_shows_truth_beside_submission(source: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [("", ""), ("recorded-before", "recorded-before"), ("one.tar.zst", "fetched-1a2b")],
+    ids=["live", "replay", "replay of an archive"],
+)
+async def test_why_shows_truth_beside_submission(source: str, name: str, tmp_path: Path) -> None:
     world = await finished()
     run = world.run_object()
-    world.store({**run, "spec": {**run["spec"], "snapshot": {"source": source}}})
+    status = dict(run["status"])
+    if name:
+        status["snapshot"] = {"path": f"/data/snapshots/{name}", "digest": "sha256:1", "files": 1}
+    world.store({**run, "spec": {**run["spec"], "snapshot": {"source": source}}, "status": status})
     uid = the_attempt(world)["metadata"]["uid"]
     seen = entry(2, f"{POLICIES}", verb="list", resource="networkpolicies otel-demo", turn="3", attempt=uid)
     write(tmp_path / "audit", entry(1, attempt=uid), seen, uid=uid)
@@ -55,7 +62,7 @@ async def test_why_shows_truth_beside_submission(source: str, tmp_path: Path) ->
         ],
     }
     # The topology is that of the snapshot, which in a replay another run has recorded.
-    folder = tmp_path / "snapshots" / (source or obj["spec"]["run"]["uid"])
+    folder = tmp_path / "snapshots" / (name or obj["spec"]["run"]["uid"])
     folder.mkdir(parents=True)
     (folder / "topology.json").write_text(json.dumps(topology))
     why = await attempt_data.explain(world, dataclasses.replace(found, obj=obj), tmp_path / "snapshots")

@@ -1,6 +1,7 @@
 """BenchmarkRun: wire types, converted to `domain.run` and back. A test checks them against the CRD."""
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -256,6 +257,13 @@ def ref_of(obj: Mapping[str, Any]) -> runs.RunRef:
     """Which run an object is, without looking at its spec."""
     meta = obj["metadata"]
     return runs.RunRef(meta["namespace"], meta["name"], meta["uid"])
+
+
+def snapshot_name(obj: Mapping[str, Any]) -> str:
+    """What the folder of its snapshot is called in the operator's volume, recorded or fetched; "" while its
+    status names none."""
+    path = ((obj.get("status") or {}).get("snapshot") or {}).get("path") or ""
+    return PurePosixPath(path).name
 
 
 def spec_from_wire(wire: Spec) -> runs.RunSpec:
