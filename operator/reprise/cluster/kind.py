@@ -90,20 +90,19 @@ class KindCluster:
             ],
         }
         workers = [{"role": "worker", "extraMounts": mounts} for _ in range(self.workers)]
+        networking: dict[str, object] = {
+            "apiServerAddress": "127.0.0.1",
+            "apiServerPort": self.api_port,
+        }
         config: dict[str, object] = {
             "kind": "Cluster",
             "apiVersion": "kind.x-k8s.io/v1alpha4",
             "name": cluster_name(self.name),
-            "networking": {"apiServerAddress": "127.0.0.1", "apiServerPort": self.api_port},
+            "networking": networking,
             "nodes": [control_plane, *workers],
         }
         if self.closed:
-            config["networking"] = {
-                "apiServerAddress": "127.0.0.1",
-                "apiServerPort": self.api_port,
-                "disableDefaultCNI": True,
-                "kubeProxyMode": "nftables",
-            }
+            networking |= {"disableDefaultCNI": True, "kubeProxyMode": "nftables"}
             config["kubeadmConfigPatches"] = [yaml.safe_dump(_KUBELET, sort_keys=False)]
         dumped: str = yaml.safe_dump(config, sort_keys=False)
         return dumped

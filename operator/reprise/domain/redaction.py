@@ -162,7 +162,7 @@ def scrub(view: View, value: T) -> T:
 
 
 def dump(value: Any) -> bytes:
-    """As compact JSON."""
+    """As compact JSON. Lone surrogates, which texts of agents may hold and no encoding has, are replaced."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
 
 

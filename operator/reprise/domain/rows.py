@@ -15,7 +15,7 @@ def encode_head(view: View, row: Mapping[str, Any]) -> bytes:
     head: dict[str, Any] = {"cells": cells(view, row.get("cells", []))}
     if row.get("conditions"):
         head["conditions"] = redaction.scrub(view, row["conditions"])
-    return _dump(head)
+    return redaction.dump(head)
 
 
 def cells(view: View, found: list[Any]) -> list[Any]:
@@ -23,10 +23,6 @@ def cells(view: View, found: list[Any]) -> list[Any]:
     if not redaction.mentions(view, json.dumps(found, ensure_ascii=False)):
         return found
     return ["" if redaction.mentions(view, json.dumps(cell, ensure_ascii=False)) else cell for cell in found]
-
-
-def _dump(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
 
 
 class Shown:

@@ -1,11 +1,10 @@
 """Answers in the words of the Kubernetes API, so that kubectl shows them as it should."""
 
-import json
 from typing import Any
 
 from aiohttp import web
 
-from reprise.domain import access, errors
+from reprise.domain import access, errors, redaction
 
 # Why a request was refused, for the audit trail.
 REFUSAL = web.ResponseKey("refusal", str)
@@ -28,9 +27,7 @@ REASONS = {
 
 
 def as_json(data: Any, status: int = 200, content_type: str = "application/json") -> web.Response:
-    # Texts that agents send may hold lone surrogates, which no encoding has.
-    body = json.dumps(data, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
-    return web.Response(body=body, status=status, headers={"Content-Type": content_type})
+    return web.Response(body=redaction.dump(data), status=status, headers={"Content-Type": content_type})
 
 
 def status_body(

@@ -8,6 +8,8 @@ import hashlib
 import io
 import os
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
@@ -112,21 +114,42 @@ def unpack(archive: Path | str, into: Path | str, limit_bytes: int = LIMIT_BYTES
 def read(source: BinaryIO, into: Path, where: str, limit_bytes: int = LIMIT_BYTES) -> Path:
     """The same from a stream; `where` names it in errors."""
     frame = _Frame(source)
+    with _reading(where), landing.landing(into, limit_bytes) as target:
+        with tarfile.open(fileobj=cast(Any, frame), mode="r|", tarinfo=_Member) as tar:
+            while (member := tar.next()) is not None:
+                data = tar.extractfile(member)
+                if data is None:
+                    raise domain_errors.Refused(f"{member.name[:120]!r}: expected plain files only")
+                target.put(member.name, cast(BinaryIO, data))
+                _forget(tar)
+            # NB: a header that cannot be read ends a tar like its last block does.
+            while chunk := cast(Any, tar.fileobj).read(_HEADER_BYTES):
+                if chunk.strip(b"\0"):
+                    raise domain_errors.Corrupt("expected the end of the tar, found more")
+        if not frame.is_whole():
+            raise domain_errors.Corrupt("expected one zstd frame, found something after it")
+    return into
+
+
+def manifest(source: BinaryIO, where: str) -> bytes:
+    """The bytes of an archive's manifest, read as far as it goes. Raises Corrupt when there is none."""
+    with (
+        _reading(where),
+        tarfile.open(fileobj=cast(Any, _Frame(source)), mode="r|", tarinfo=_Member) as tar,
+    ):
+        while (member := tar.next()) is not None:
+            data = tar.extractfile(member) if member.name == reader.MANIFEST else None
+            if data is not None:
+                return data.read(reader.MANIFEST_BYTES)
+            _forget(tar)
+    raise domain_errors.Corrupt(f"{where}: expected {reader.MANIFEST} in the archive, found none")
+
+
+@contextmanager
+def _reading(where: str) -> Iterator[None]:
+    """What is wrong with an archive, told with where it is from."""
     try:
-        with landing.landing(into, limit_bytes) as target:
-            with tarfile.open(fileobj=cast(Any, frame), mode="r|", tarinfo=_Member) as tar:
-                while (member := tar.next()) is not None:
-                    data = tar.extractfile(member)
-                    if data is None:
-                        raise domain_errors.Refused(f"{member.name[:120]!r}: expected plain files only")
-                    target.put(member.name, cast(BinaryIO, data))
-                    _forget(tar)
-                # NB: a header that cannot be read ends a tar like its last block does.
-                while chunk := cast(Any, tar.fileobj).read(_HEADER_BYTES):
-                    if chunk.strip(b"\0"):
-                        raise domain_errors.Corrupt("expected the end of the tar, found more")
-            if not frame.is_whole():
-                raise domain_errors.Corrupt("expected one zstd frame, found something after it")
+        yield
     except (tarfile.TarError, zstandard.ZstdError, EOFError) as exc:
         raise domain_errors.Corrupt(
             f"{where}: expected a whole {SUFFIX} archive, found: {exc}; it is cut short or changed: "
@@ -136,26 +159,6 @@ def read(source: BinaryIO, into: Path, where: str, limit_bytes: int = LIMIT_BYTE
         raise domain_errors.Corrupt(f"{where}: {exc}; it is cut short or changed: fetch it again") from exc
     except domain_errors.Refused as exc:
         raise domain_errors.Refused(f"{where}: {exc}") from exc
-    return into
-
-
-def manifest(source: BinaryIO, where: str) -> bytes:
-    """The bytes of an archive's manifest, read as far as it goes. Raises Corrupt when there is none."""
-    try:
-        with tarfile.open(fileobj=cast(Any, _Frame(source)), mode="r|", tarinfo=_Member) as tar:
-            while (member := tar.next()) is not None:
-                data = tar.extractfile(member) if member.name == reader.MANIFEST else None
-                if data is not None:
-                    return data.read(reader.MANIFEST_BYTES)
-                _forget(tar)
-    except (tarfile.TarError, zstandard.ZstdError, EOFError) as exc:
-        raise domain_errors.Corrupt(
-            f"{where}: expected a whole {SUFFIX} archive, found: {exc}; it is cut short or changed: "
-            "fetch it again"
-        ) from exc
-    except domain_errors.Refused as exc:
-        raise domain_errors.Refused(f"{where}: {exc}") from exc
-    raise domain_errors.Corrupt(f"{where}: expected {reader.MANIFEST} in the archive, found none")
 
 
 def _forget(tar: tarfile.TarFile) -> None:

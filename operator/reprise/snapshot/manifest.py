@@ -14,7 +14,14 @@ FILE_NAME = "manifest.json"
 # Of a folder that is being written; what is left under it was cut off.
 PARTIAL = ".partial"
 # What a part of a path inside a snapshot is made of.
-SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
+_SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
+
+
+def stays_inside(path: str) -> bool:
+    """Whether a path is made of plain names alone, and so leads nowhere but into the snapshot."""
+    return all(_SEGMENT.fullmatch(part) and part not in (".", "..") for part in path.split("/"))
+
+
 # In the order in which they happen. The last two are set when the file is written and later.
 TIMELINE = ("baselineAt", "injectedAt", "symptomAt", "recordedAt")
 

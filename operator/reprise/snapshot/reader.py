@@ -96,7 +96,7 @@ def path_problem(path: str) -> str:
         return "expected a path relative to the snapshot"
     if len(path.encode()) > PATH_BYTES or any(len(part) > SEGMENT_BYTES for part in segments):
         return f"expected at most {PATH_BYTES} bytes and {SEGMENT_BYTES} a segment"
-    if any(part in ("", ".", "..") or not manifests.SEGMENT.fullmatch(part) for part in segments):
+    if not manifests.stays_inside(path):
         return "expected segments of A-Z a-z 0-9 . _ ~ - only, none of them '..'"
     return ""
 

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from reprise.domain import errors
-from reprise.snapshot.manifest import SEGMENT, FileEntry
+from reprise.snapshot.manifest import FileEntry, stays_inside
 
 Cell = str | int | float
 _CHUNK_ROWS = 2000
@@ -82,8 +82,7 @@ class FileWriter:
 
     def __init__(self, root: Path, name: str) -> None:
         # NB: names of pods and kinds become paths, and come from whoever answers as the API server.
-        parts = name.split("/")
-        if not all(SEGMENT.fullmatch(part) and part not in (".", "..") for part in parts):
+        if not stays_inside(name):
             raise errors.Refused(
                 f"expected names of letters, digits and ._~- to make a path of, found {name!r}: left out"
             )

@@ -115,7 +115,7 @@ def _files(root: Path, manifest: manifests.Manifest) -> Iterator[str]:
             yield f"{name}: listed twice in the manifest"
         listed.add(name)
         path = root / name
-        if not _inside(name):
+        if not manifests.stays_inside(name):
             yield (
                 f"{name}: expected a path inside the snapshot, of letters, digits and ._~- between slashes"
             )
@@ -135,10 +135,6 @@ def _files(root: Path, manifest: manifests.Manifest) -> Iterator[str]:
         f"{name}: not listed in the manifest"
         for name in sorted(here - listed - {manifests.FILE_NAME} - set(REQUIRED))
     )
-
-
-def _inside(name: str) -> bool:
-    return all(manifests.SEGMENT.fullmatch(part) and part not in (".", "..") for part in name.split("/"))
 
 
 def _one(path: Path, entry: manifests.FileEntry) -> Iterator[str]:
