@@ -12,6 +12,7 @@ from contextlib import ExitStack
 
 from bench import attempts, connection, memory
 from bench.connection import Place
+from bench.kubectl import kubectl
 from bench.table import Figure, percentile, render, say
 
 AGENTS = int(os.environ.get("BENCH_AGENTS", "50"))
@@ -74,7 +75,7 @@ async def load(ways: dict[str, list[Place]]) -> list[Figure]:
 
 async def watching(ways: dict[str, list[Place]], proxy_pid: int) -> list[Figure]:
     """Memory before and while every agent has its watches open."""
-    nodes = attempts.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split()
+    nodes = kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split()
     figures = await _memory("no watches", nodes, proxy_pid)
     each = [WATCHED[number % len(WATCHED)].format(f"namespaces/{NAMESPACE}") for number in range(WATCHES)]
     wanted = [

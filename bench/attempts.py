@@ -15,14 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.connection import Place
+from bench.kubectl import kubectl
 
 # Nobody of a measurement may come to an end before it.
 BUDGETS = {"wallClockSeconds": 3600, "requests": 10_000_000}
-
-
-def kubectl(*arguments: str, stdin: str | None = None) -> str:
-    done = subprocess.run(["kubectl", *arguments], check=True, capture_output=True, text=True, input=stdin)
-    return done.stdout
 
 
 def _manifest(name: str, token: str, namespace: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from bench.attempts import kubectl
+from bench.kubectl import kubectl
 from bench.table import Figure, render, say
 from reprise.adapters.kube import Kube
 from reprise.domain import redaction

@@ -1,19 +1,15 @@
 """Resident memory of every part, from the kubelets' own summaries, beside the whole node containers'."""
 
 import json
-import subprocess
 from collections import defaultdict
 from typing import Any
 
+from bench.kubectl import kubectl
 from bench.table import Figure, render
 
 SAMPLES = 5
 MIB = 1024 * 1024
 LIMITS = {"otel-demo": "2560", "nodes": "6144"}
-
-
-def kubectl(*arguments: str) -> str:
-    return subprocess.run(["kubectl", *arguments], check=True, capture_output=True, text=True).stdout
 
 
 def sample(nodes: list[str]) -> dict[str, float]:

@@ -6,13 +6,13 @@ copies give three hours of the application's life in one of ours. A run in progr
 
 import json
 import os
-import subprocess
 import sys
 import time
 from collections import Counter
 from typing import Any
 from urllib.parse import urlencode
 
+from bench.kubectl import kubectl
 from bench.table import Figure, render
 from reprise.domain.run_status import Phase
 
@@ -20,10 +20,6 @@ MINUTES = float(os.environ.get("BENCH_QUIET_MINUTES", "60"))
 STEP_SECONDS = 5
 APPLICATION = "otel-demo(-[0-9]+)?"
 _PROMETHEUS = "/api/v1/namespaces/observability/services/prometheus:9090/proxy/api/v1"
-
-
-def kubectl(*arguments: str) -> str:
-    return subprocess.run(["kubectl", *arguments], check=True, capture_output=True, text=True).stdout
 
 
 def ask(path: str, **parameters: str | float) -> list[dict[str, Any]]:

@@ -3,19 +3,14 @@
 import itertools
 import json
 import os
-import subprocess
 from collections import defaultdict
 from datetime import datetime
 
+from bench.kubectl import kubectl
 from bench.table import Figure, render
 
 REPEATS = int(os.environ.get("BENCH_RUNS", "3"))
 SCENARIO = os.environ.get("BENCH_SCENARIO", "frontend-unreachable")
-
-
-def kubectl(*arguments: str, stdin: str | None = None) -> str:
-    done = subprocess.run(["kubectl", *arguments], check=True, capture_output=True, text=True, input=stdin)
-    return done.stdout
 
 
 def one_run(name: str) -> dict[str, float]:
