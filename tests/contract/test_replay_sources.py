@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pytest
 from tests.fakes import s3_server
 from tests.support import snapshot_v2
@@ -26,19 +25,10 @@ BUCKET = "s3://bucket/runs"
 
 @pytest.fixture
 def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[s3_server.Server]:
-    server = s3_server.Server(tmp_path / "s3")
-    for name, value in {
-        "AWS_ENDPOINT_URL": server.url,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": "us-east-1",
-        "FSSPEC_S3": '{"retry_config": {"max_retries": 0}}',
-    }.items():
-        monkeypatch.setenv(name, value)
-    with server.running():
+    with s3_server.in_environment(
+        tmp_path / "s3", monkeypatch, FSSPEC_S3='{"retry_config": {"max_retries": 0}}'
+    ) as server:
         yield server
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
 @pytest.fixture
@@ -169,11 +159,15 @@ def cut(s3: s3_server.Server, snapshot: Path) -> str:
     return address
 
 
-def hostile(s3: s3_server.Server, snapshot: Path) -> str:
+def rewritten(s3: s3_server.Server, snapshot: Path, old: str, new: str) -> str:
     address = storage.put(snapshot, BUCKET, with_private=True)
     manifest = s3.root / "bucket/runs/incident/manifest.json"
-    manifest.write_text(manifest.read_text().replace('"topology.json"', '"../../topology.json"'))
+    manifest.write_text(manifest.read_text().replace(old, new))
     return address
+
+
+def hostile(s3: s3_server.Server, snapshot: Path) -> str:
+    return rewritten(s3, snapshot, '"topology.json"', '"../../topology.json"')
 
 
 def half_written(s3: s3_server.Server, snapshot: Path) -> str:
@@ -183,10 +177,7 @@ def half_written(s3: s3_server.Server, snapshot: Path) -> str:
 
 
 def later_release(s3: s3_server.Server, snapshot: Path) -> str:
-    address = storage.put(snapshot, BUCKET, with_private=True)
-    manifest = s3.root / "bucket/runs/incident/manifest.json"
-    manifest.write_text(manifest.read_text().replace('"schemaVersion":2', '"schemaVersion":3'))
-    return address
+    return rewritten(s3, snapshot, '"schemaVersion":2', '"schemaVersion":3')
 
 
 BAD: list[tuple[Any, str, str]] = [

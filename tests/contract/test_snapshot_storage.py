@@ -26,19 +26,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[s3_server.Server]:
-    server = s3_server.Server(tmp_path / "s3")
-    for name, value in {
-        "AWS_ENDPOINT_URL": server.url,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    # obstore keeps what it read from the environment with the file system.
-    with server.running():
+    with s3_server.in_environment(tmp_path / "s3", monkeypatch) as server:
         yield server
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
 @pytest.fixture(params=["directory", "memory", "s3"])

@@ -11,7 +11,9 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
+import fsspec
 import localbucket
+import pytest
 
 BUCKET = "bucket"
 
@@ -114,3 +116,22 @@ class Server:
             self._server.shutdown()
             self._server.server_close()
             thread.join()
+
+
+@contextmanager
+def in_environment(root: Path, monkeypatch: pytest.MonkeyPatch, **more: str) -> Iterator[Server]:
+    """A server that runs, as the store that the environment names; `more` variables are set, too."""
+    server = Server(root)
+    for name, value in {
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+        **more,
+    }.items():
+        monkeypatch.setenv(name, value)
+    with server.running():
+        yield server
+    # obstore keeps what it read from the environment with the file system.
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
