@@ -93,8 +93,8 @@ ALLOWED_TEXT = (
     )
     + "; discovery; /prometheus, /jaeger, /alerts, /instructions; POST /submit and /mcp"
 )
-# NB: Prometheus' label __name__ begins and ends with underscores; no word of Kubernetes does.
-_SEGMENT = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9.:_]*[A-Za-z0-9_])?")
+# Words of Kubernetes, and the one label of Prometheus that is none.
+_SEGMENT = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9.:_]*[A-Za-z0-9])?|__name__")
 
 
 @dataclass(frozen=True)
