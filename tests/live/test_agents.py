@@ -35,6 +35,7 @@ from tests.live.model_endpoint import Endpoints
 __all__ = ["models", "shell_image", "snapshot"]
 
 APPLICATION = os.environ.get("REPRISE_TEST_APPLICATION") or "otel-demo"
+EXTERNAL_RUN = "agents-external"
 # In the image of agents with a shell; `sh` needs no other file.
 COMMANDS = {
     "hands in": agent_doors.SCRIPT + agent_doors.HAND_IN,
@@ -68,8 +69,16 @@ def test_an_external_agent_on_a_replay(agent: str, snapshot: Path, tmp_path: Pat
     assert (attempt["phase"], attempt["score"]) == ("Submitted", 1.0), attempt
 
 
+def present() -> list[str]:
+    """The external agents that this machine can start: an attempt that nobody plays would hold up all that
+    come after."""
+    return [
+        agent for agent in agent_doors.EXTERNAL if agent != "inspect" or agent_doors.INSPECT_PYTHON.exists()
+    ]
+
+
 def needs(agent: str) -> None:
-    if agent == "inspect" and not agent_doors.INSPECT_PYTHON.exists():
+    if agent not in present():
         pytest.skip(f"no {agent_doors.INSPECT_PYTHON}: run `make inspect-venv`")
 
 
@@ -141,7 +150,7 @@ def attached(
     application: dict[str, str], kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Door]]:
     """The door of each external agent: one incident, an attempt for each."""
-    name, agents = "agents-external", list(agent_doors.EXTERNAL)
+    name, agents = EXTERNAL_RUN, present()
     spec = {
         "scenario": SCENARIO,
         "application": application,
@@ -178,17 +187,25 @@ def test_an_external_agent_on_a_live_incident(
     agent: str, attached: Callable[[str], Door], kubectl: Kubectl, reprise: Reprise, tmp_path: Path
 ) -> None:
     needs(agent)
-    number = list(agent_doors.EXTERNAL).index(agent) + 1
+    number = present().index(agent) + 1
     agent_doors.EXTERNAL[agent](attached(agent))
     kubectl(
-        "wait", f"agentattempt/agents-external-{number}", "-n", "default", "--timeout=60s",
+        "wait", f"agentattempt/{EXTERNAL_RUN}-{number}", "-n", "default", "--timeout=60s",
         "--for=jsonpath={.spec.verdict.phase}",
     )  # fmt: skip
-    check_attempt(kubectl, reprise, "agents-external", number, tmp_path)
+    check_attempt(kubectl, reprise, EXTERNAL_RUN, number, tmp_path)
+
+
+@pytest.fixture
+def to_itself(application: dict[str, str], kubectl: Kubectl) -> dict[str, str]:
+    """`spec.application`, without the external agents' incident: should one of them have failed, its attempt
+    lasts for as long as it may, and so would the next run's wait."""
+    delete_run(kubectl, EXTERNAL_RUN)
+    return application
 
 
 def test_stirrup_on_a_live_incident(
-    application: dict[str, str],
+    to_itself: dict[str, str],
     models: Endpoints,
     start_run: Start,
     kubectl: Kubectl,
@@ -197,13 +214,13 @@ def test_stirrup_on_a_live_incident(
 ) -> None:
     url = models.start("live", investigation(f"{APPLICATION}/{CAUSE}"))
     name = start_run(
-        "agents-stirrup-live", scenario=SCENARIO, application=application, agent=stirrup(models, url)
+        "agents-stirrup-live", scenario=SCENARIO, application=to_itself, agent=stirrup(models, url)
     )
     check_stirrup(kubectl, reprise, name, tmp_path)
 
 
 def test_a_command_on_a_live_incident(
-    application: dict[str, str],
+    to_itself: dict[str, str],
     shell_image: str,
     start_run: Start,
     kubectl: Kubectl,
@@ -214,7 +231,7 @@ def test_a_command_on_a_live_incident(
     spec = yaml.safe_load((agent_doors.ROOT / "examples" / "command.yaml").read_text())["spec"]
     spec["agent"]["image"] = shell_image
     assert spec["scenario"] == SCENARIO
-    name = start_run("agents-command-live", **{**spec, "application": application})
+    name = start_run("agents-command-live", **{**spec, "application": to_itself})
     check(kubectl, reprise, name, tmp_path)
 
 

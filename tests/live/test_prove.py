@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.live import daily
-from tests.live.conftest import ROOT, Kubectl
+from tests.live.conftest import ROOT, Kubectl, state_dir
 from tests.live.first import FOLDER, NAMES
 
 from reprise.adapters import scenario_files
@@ -51,7 +51,7 @@ def proofs(reprise: Reprise, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     own.write_text(OWN)
     done = reprise(
         "prove", *SAMPLE, "-f", str(own), "--parallel", "2", "--results", str(folder / "proof.jsonl"),
-        "-o", "json", timeout_seconds=3000,
+        "--snapshots", "-o", "json", timeout_seconds=3000,
     )  # fmt: skip
     print(done.stderr)
     return {one["scenario"]: one for one in json.loads(done.stdout)}
@@ -65,6 +65,15 @@ def test_sample_is_proven(scenario: str, proofs: dict[str, dict[str, Any]]) -> N
     if proof["verdict"] == "proven":
         assert all(check["passed"] for check in proof["checks"])
         assert proof["drift"] == []
+
+
+def test_what_was_recorded_is_whole(proofs: dict[str, dict[str, Any]], reprise: Reprise) -> None:
+    proven = [one for one in proofs.values() if one["verdict"] == "proven"]
+    assert proven
+    for one in proven:
+        assert one["snapshot"], one["scenario"]
+        done = reprise("snapshot", "verify", str(state_dir() / "data" / "snapshots" / one["snapshot"]))
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_copies_of_the_application_are_removed(proofs: dict[str, Any], kubectl: Kubectl) -> None:

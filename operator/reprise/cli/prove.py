@@ -65,6 +65,9 @@ class Selection:
 )
 @click.option("--again", is_flag=True, help="Prove also what is proven already.")
 @click.option("--keep", is_flag=True, help="Keep the runs and the copies of the application.")
+@click.option(
+    "--snapshots", is_flag=True, help="Record a snapshot of each incident; it stays when its run goes."
+)
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def prove(
     names: Sequence[str],
@@ -76,6 +79,7 @@ def prove(
     path: Path | None,
     again: bool,
     keep: bool,
+    snapshots: bool,
     output: str,
 ) -> None:
     """Prove scenarios on the live cluster; without SCENARIO all that come with the product.
@@ -90,7 +94,7 @@ def prove(
     Examples:
       reprise prove
       reprise prove shipping-gone payment-declined
-      reprise prove --tag network --parallel 3
+      reprise prove --tag network --parallel 3 --snapshots
       reprise prove -f my-scenario.yaml -o json
 
     Exit codes: 0 proven or unsupported here, 1 at least one failed, 2 wrong usage.
@@ -98,7 +102,7 @@ def prove(
     registry.check_names(mechanisms)
     wanted = Selection(names, files, tags, mechanisms)
     kept = path or paths.state_dir() / "proof.jsonl"
-    proofs = asyncio.run(_prove(wanted, parallel, seed, kept, again, keep))
+    proofs = asyncio.run(_prove(wanted, parallel, seed, kept, again, keep, snapshots))
     if output == "json":
         click.echo(json.dumps([results.to_json(one) for one in proofs], indent=1))
     else:
@@ -107,7 +111,7 @@ def prove(
 
 
 async def _prove(
-    wanted: Selection, parallel: int, seed: int, path: Path, again: bool, keep: bool
+    wanted: Selection, parallel: int, seed: int, path: Path, again: bool, keep: bool, snapshots: bool
 ) -> list[Proof]:
     known = results.load(path)
     progress = Progress()
@@ -136,7 +140,7 @@ async def _prove(
         try:
             for namespace in namespaces:
                 await copies.ensure(kube, namespace)
-            driver = Driver(kube, seed, keep, lambda name, text: progress.say(f"  {name}: {text}"))
+            driver = Driver(kube, seed, keep, snapshots, lambda name, text: progress.say(f"  {name}: {text}"))
             await suite.prove(driver, fresh, namespaces, finished)
         finally:
             if not keep:

@@ -67,7 +67,8 @@ class Proof:
 
     to_symptom: from the first change to the last required symptom. to_recover: from the first inverse to
     quiet and no drift. whole: from the run's start to its end, baseline included. leak: None in results from
-    before there was a hunt, and where no agent was let in.
+    before there was a hunt, and where no agent was let in. snapshot: what the folder of what was recorded is
+    called in the operator's volume, "" for none.
     """
 
     scenario: str
@@ -86,6 +87,7 @@ class Proof:
     whole_seconds: float | None = None
     finished_at: str = ""
     leak: Leak | None = None
+    snapshot: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import dataclasses
 import datetime as dt
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 from reprise.adapters import run_document
 from reprise.adapters.kube import Json, Kube
@@ -31,11 +32,14 @@ _SERVICE_LABEL = 'service_name="'
 
 @dataclasses.dataclass(frozen=True)
 class Driver:
-    """Drives runs on the cluster behind `kube`. `note` is told what a run is about to do."""
+    """Drives runs on the cluster behind `kube`. `note` is told what a run is about to do.
+
+    With `snapshots` each run records one, which stays when the run goes."""
 
     kube: Kube
     seed: int = 1
     keep: bool = False
+    snapshots: bool = False
     note: Callable[[str, str], None] = lambda scenario, text: None
 
     async def prove(self, scenario: Scenario, namespace: str, digest: str) -> proof.Proof:
@@ -88,6 +92,7 @@ class Driver:
             whole_seconds=whole,
             finished_at=_now(),
             leak=found.leak,
+            snapshot=Path(run.status.snapshot.path).name if run.status.snapshot else "",
         )
 
     def _ref(self, scenario: str, namespace: str) -> ObjectRef:
@@ -108,7 +113,7 @@ class Driver:
                 "repeats": count,
                 "seed": self.seed,
                 "agent": {"kind": "external", "parallelism": count},
-                "snapshot": {"enabled": False},
+                "snapshot": {"enabled": self.snapshots},
                 # A run before this one has ended quietly: its own recovery made sure of that.
                 "gates": {
                     "baselineWindowSeconds": 10,

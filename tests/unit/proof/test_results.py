@@ -25,6 +25,7 @@ ONE = proof.Proof(
     95.0,
     "2026-01-01T00:00:00+00:00",
     proof.Leak(299, 295, ("'kopf' (a name of ours) in GET /apis",), 7.2),
+    "0b1c",
 )
 
 
