@@ -33,28 +33,30 @@ prove: $(STAMP) ## prove the whole catalogue on the live cluster (hours); goes o
 	@$(BIN)/reprise prove --parallel $(PARALLEL) --results docs/proof.jsonl
 
 # The harness of images/agent-shell needs a newer Python than the product; its tests run it with this one.
-AGENT_PYTHON ?= $(firstword $(foreach python,python3.13 python3.12 python3.14,$(shell command -v $(python))))
+AGENT_PYTHON ?= $(shell for python in python3.13 python3.12 python3.14; do \
+  $$python -c "import venv" 2>/dev/null && echo $$python && break; done)
 agent-venv: .venv-agent/.installed ## what the tests of the Stirrup harness run it with
 .venv-agent/.installed: images/agent-shell/requirements.txt
 	@test -n "$(AGENT_PYTHON)" || \
 	  { echo "expected Python 3.12 or newer; install it or pass AGENT_PYTHON=python3.x"; exit 1; }
 	@test -x .venv-agent/bin/python || $(AGENT_PYTHON) -m venv .venv-agent
-	@.venv-agent/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@.venv-agent/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $<
 	@touch $@
 
 # Inspect's packages contradict the product's, so it has an environment of its own.
 inspect-venv: .venv-inspect/.installed ## what the tests of the Inspect task run it with
 .venv-inspect/.installed: examples/inspect/requirements.txt
+	@echo "installing the packages of Inspect, for its tests alone: a minute or two"
 	@test -x .venv-inspect/bin/python || $(PYTHON) -m venv .venv-inspect
-	@.venv-inspect/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@.venv-inspect/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $<
 	@touch $@
 
 test: test-fast test-live ## everything, the live tests on a real cluster included
 
-test-fast: $(STAMP) ## unit and contract tests: no cluster
+test-fast: $(STAMP) .venv-inspect/.installed ## unit and contract tests: no cluster
 	@$(BIN)/python -m pytest tests/unit tests/contract
 
-test-live: $(STAMP) ## live tests, on the cluster that `reprise up` makes
+test-live: $(STAMP) .venv-inspect/.installed ## live tests, on the cluster that `reprise up` makes
 	@$(BIN)/reprise up
 	@$(BIN)/python -m pytest $(LIVE)
 

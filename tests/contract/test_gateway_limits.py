@@ -291,3 +291,45 @@ async def test_the_trail_is_chained_and_the_status_holds_on_to_it(tmp_path: Path
     assert (ended["bytes"], ended["digest"]) == (len(log), f"sha256:{hashlib.sha256(log).hexdigest()}")
     assert "open" not in ended
     assert written[4]["arguments"] == ANSWER
+
+
+# -- a trail that cannot grow without end -----------------------------------------------------------
+
+
+async def test_what_comes_after_the_end_is_recorded_only_so_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reprise.gateway.session.MAX_LATE", 4)
+    async with gate_with(tmp_path) as gate:
+        await gate.ask("GET", PODS)
+        await gate.ask("POST", "/submit", json=ANSWER)
+        before = len(lines(tmp_path))
+        statuses = {
+            (await gate.ask(verb, path))[0]
+            for _ in range(5)
+            for verb, path in (("GET", PODS), ("POST", "/submit"))
+        }
+        assert statuses <= {401, 400, 409, 410}
+    late = lines(tmp_path)[before:]
+    # The answer's own line is the first of the four: all was over when it was written.
+    assert [line.get("event", "") for line in late] == ["", "", "", chain.LATE]
+    assert late[-1]["recorded"] == 4
+    raw = (tmp_path / "audit" / "uid-1.jsonl").read_bytes().splitlines(keepends=True)
+    assert chain.check(raw, "uid-1").whole
+
+
+async def test_what_is_free_is_free_only_so_often_also_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reprise.gateway.audit.MAX_FREE", 5)
+    cluster = Cluster()
+    cluster.put(attempt(TOKEN, budgets={"wallClockSeconds": 600, "requests": 3}))
+    async with door(tmp_path, cluster, Clock()) as gate:
+        for _ in range(5):
+            assert (await gate.ask("GET", "/attempt"))[1]["left"]["requests"] == 3
+        await gate.ask("GET", "/attempt")
+        assert (await gate.ask("GET", "/attempt"))[1]["left"]["requests"] == 2
+    async with door(tmp_path, cluster, Clock()) as gate:
+        assert (await gate.ask("GET", "/attempt"))[1]["left"]["requests"] == 1
+        await gate.ask("GET", "/attempt")
+        assert (await gate.ask("GET", "/attempt"))[0] == 429

@@ -19,6 +19,8 @@ from typing import Any
 RECOVERED = "recovered"
 # The event that a gateway writes which finds at its start that the trail lacks what the anchor speaks of.
 LOST = "lost"
+# The event after which requests that come when the attempt is over are refused without a line.
+LATE = "late"
 _SEAL = re.compile(rb',"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}\Z')
 
 

@@ -19,7 +19,9 @@ from reprise.domain.budget import Usage
 log = logging.getLogger(__name__)
 
 # Asking what the task is, handing in the answer, and a harness that reports cost no request. So does the
-# protocol around the tools: the names that a tool call has as a path are in `gateway.mcp`.
+# protocol around the tools: the names that a tool call has as a path are in `gateway.mcp`. That holds for
+# the first MAX_FREE of an attempt; the rest count like any other, or the trail could grow without end.
+MAX_FREE = 2000
 FREE_PATHS = frozenset(
     {
         "/submit", "/instructions", "/attempt", "/usage", "/outcome",
@@ -69,10 +71,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Totals:
-    """What an existing trail says. `last_seq` numbers every request, `counted` of them use up the budget."""
+    """What an existing trail says. `last_seq` numbers every request, `counted` of them use up the budget,
+    `free` have a path that costs none."""
 
     last_seq: int = 0
     counted: int = 0
+    free: int = 0
     denied: int = 0
     usage: Usage = field(default_factory=Usage)
 
@@ -117,6 +121,10 @@ class Trail:
         """Append a line. Raises OSError when there is no room: no answer goes out without its line."""
         self._append(entry.fields())
 
+    def close_to_late_requests(self, recorded: int) -> None:
+        """Say that no line follows of requests after the end. Raises OSError when there is no room."""
+        self._event(chain.LATE, {"recorded": recorded})
+
     def _append(self, fields: Mapping[str, Any], before: bytes = b"") -> None:
         """In one call: no reader ever sees half a line unless the machine itself dies."""
         link = chain.seal(fields, self.head)
@@ -135,6 +143,7 @@ def _read(path: Path, attempt_uid: str, anchor: chain.Anchor | None) -> _Found:
     """What a trail says that may not exist, or may end in the line that a crash cut short."""
     last = lines = 0
     counted: set[int] = set()
+    free: set[int] = set()
     denied: set[int] = set()
     usage = Usage()
     head, raw, parsed, anchored = chain.genesis(attempt_uid), b"\n", None, False
@@ -150,8 +159,7 @@ def _read(path: Path, attempt_uid: str, anchor: chain.Anchor | None) -> _Found:
                 if "event" in entry:
                     continue
                 last = max(last, int(entry["seq"]))
-                if entry["path"] not in FREE_PATHS:
-                    counted.add(entry["seq"])
+                (free if entry["path"] in FREE_PATHS else counted).add(entry["seq"])
                 if entry["decision"] == "deny":
                     denied.add(entry["seq"])
                 usage = usage.grown(Usage(**entry.get("usage", {})))
@@ -159,4 +167,6 @@ def _read(path: Path, attempt_uid: str, anchor: chain.Anchor | None) -> _Found:
         return _Found(Totals(), 0, head)
     midline = not raw.endswith(b"\n")
     half = raw if midline and parsed is None else b""
-    return _Found(Totals(last, len(counted), len(denied), usage), lines, head, half, midline, anchored)
+    paid = len(counted) + max(0, len(free) - MAX_FREE)
+    totals = Totals(last, paid, len(free), len(denied), usage)
+    return _Found(totals, lines, head, half, midline, anchored)

@@ -120,7 +120,7 @@ class Server:
 
         def note(status: int, size: int, digest: str, refusal: str, opened: bool = False) -> None:
             message = request.get(mcp.MESSAGE)
-            session.trail.write(
+            session.record(
                 audit.Entry(
                     time=came,
                     attempt=session.attempt.uid,

@@ -17,6 +17,8 @@ from reprise.gateway.upstream import Source
 log = logging.getLogger(__name__)
 PERSIST_SECONDS = 5.0
 MAX_PAGES_AT_ONCE = 4
+# Of the requests that come when all is over, so many are recorded.
+MAX_LATE = 1000
 Clock = Callable[[], datetime]
 
 
@@ -45,6 +47,8 @@ class Session:
         self._phase = attempt.phase
         self._started_at = redaction.parse_time(status.get("startedAt"))
         self._requests = max(int(status.get("requests") or 0), trail.totals.counted)
+        self._free = trail.totals.free
+        self._late = 0
         self._denied = max(int(status.get("denied") or 0), trail.totals.denied)
         self._meter = Meter(attempt.usage.grown(trail.totals.usage))
         self._message = status.get("message", "") if attempt.phase.is_over else ""
@@ -115,6 +119,20 @@ class Session:
         if phase in (Phase.TURNS_EXHAUSTED, Phase.LOOP_STOPPED):
             return access.Refusal(429, "TooManyRequests", text)
         return access.Refusal(401, "Unauthorized", text)
+
+    def record(self, entry: audit.Entry) -> None:
+        """Write the line of a request. An agent cannot make the trail grow without end: what costs nothing
+        does so only so often, and of what comes after the end only so much is recorded. Raises OSError."""
+        if self.phase.is_over:
+            self._late += 1
+            if self._late == MAX_LATE + 1:
+                self.trail.close_to_late_requests(MAX_LATE)
+            if self._late > MAX_LATE:
+                return
+        elif entry.path in audit.FREE_PATHS:
+            self._free += 1
+            self._requests += self._free > audit.MAX_FREE
+        self.trail.write(entry)
 
     def report(self, said: Usage) -> None:
         """Take in what a harness says that it has used. What it says after the end changes nothing."""

@@ -49,7 +49,7 @@ def test_a_restart_goes_on_counting(tmp_path: Path) -> None:
         first.write(one)
     first.close()
     second = audit.Trail(tmp_path, UID)
-    assert second.totals == audit.Totals(last_seq=4, counted=3, denied=1)
+    assert second.totals == audit.Totals(last_seq=4, counted=3, free=1, denied=1)
     second.close()
 
 
