@@ -7,9 +7,7 @@ it.
 
 import json
 import math
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.support import triage_agent
 
 from bench import serving
 from bench.serving import Serving
@@ -117,20 +117,7 @@ def _run_agent(one: Serving, out: Path) -> None:
     token = out / "token"
     token.touch(mode=0o600)
     token.write_text(place.token)
-    done = subprocess.run(
-        [sys.executable, "-m", "reprise.agents.triage"],
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": os.pathsep.join(sys.path),
-            "GATEWAY_URL": place.url,
-            "TOKEN_FILE": str(token),
-            "CA_FILE": str(one.ca),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=TIMEOUT_SECONDS,
-    )
+    done = triage_agent.run(place.url, token, TIMEOUT_SECONDS, CA_FILE=str(one.ca))
     if done.returncode != 0:
         raise RuntimeError(f"triage ended with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
 

@@ -3,10 +3,8 @@
 import http.server
 import io
 import json
-import os
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests.support import triage_agent
 
 from reprise.agents import http_door
 from reprise.agents.http_door import HttpDoor
@@ -21,7 +20,6 @@ from reprise.agents.journal import Journal
 from reprise.agents.protocol import DoorError
 from reprise.agents.triage import __main__ as triage
 
-ROOT = Path(__file__).parents[2]
 TOKEN = "0" * 64
 
 
@@ -119,23 +117,9 @@ def door(gateway: SmallGateway, token: str = TOKEN) -> HttpDoor:
 
 def run_agent(gateway_url: str, directory: Path, **more: str) -> subprocess.CompletedProcess[str]:
     (directory / "token").write_text(TOKEN + "\n")
-    return subprocess.run(
-        [sys.executable, "-m", "reprise.agents.triage"],
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT / "operator"),
-            "GATEWAY_URL": gateway_url,
-            "TOKEN_FILE": str(directory / "token"),
-            # A proxy of the environment must not be used.
-            "https_proxy": "http://127.0.0.1:1",
-            "http_proxy": "http://127.0.0.1:1",
-            **more,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    # A proxy of the environment must not be used.
+    proxy = {"https_proxy": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1"}
+    return triage_agent.run(gateway_url, directory / "token", 60, **proxy, **more)
 
 
 def test_the_agent_from_environment_to_submission(gateway: SmallGateway, tmp_path: Path) -> None:

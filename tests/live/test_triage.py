@@ -2,9 +2,7 @@
 
 import datetime as dt
 import json
-import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +13,13 @@ import pytest_asyncio
 from tests.live import small_shop
 from tests.live.gateway_harness import Agent, Gateway
 from tests.live.test_faults import INCIDENTS, felt, serves, settle, until
+from tests.support import triage_agent
 
 from reprise.adapters.engine import Engine
 from reprise.adapters.kube import Kube
 from reprise.domain import scoring
 from reprise.domain.entities import EntityId, ObjectRef
 
-ROOT = Path(__file__).parents[2]
 SERVICE_PROXY = "http://127.0.0.1:{port}/api/v1/namespaces/observability/services/{service}/proxy"
 ATTEMPTS: list[str] = []
 
@@ -90,20 +88,7 @@ def triage(agent: Agent, directory: Path) -> list[dict[str, Any]]:
     """Run the agent as its image does; returns its journal."""
     token = directory / agent.name
     token.write_text(agent.token)
-    done = subprocess.run(
-        [sys.executable, "-m", "reprise.agents.triage"],
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT / "operator"),
-            "GATEWAY_URL": agent.server,
-            "TOKEN_FILE": str(token),
-            "CA_FILE": str(agent.ca_file),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = triage_agent.run(agent.server, token, 120, CA_FILE=str(agent.ca_file))
     assert done.returncode == 0, done.stdout + done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 

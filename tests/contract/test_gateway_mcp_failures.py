@@ -1,0 +1,68 @@
+"""The tools over MCP on bad days: what they read is down, something of ours fails, clients hang up."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.contract.gateway_fakes import Clock, Door, door, trail
+from tests.contract.gateway_mcp import ACCEPT, gate, message, problem, text, town
+from tests.contract.gateway_town import Town
+
+from reprise.gateway import upstream
+
+__all__ = ["gate", "town"]
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+
+async def test_what_is_down_is_said_without_its_address(gate: Door, town: Town) -> None:
+    await text(gate, "attempt")
+    town.down = True
+    found = await problem(gate, "list_resources", resource="pods")
+    assert "127.0.0.1" not in found
+    assert "etcd" not in found
+    town.down = False
+    assert "cart-1" in await text(gate, "list_resources", resource="pods")
+
+
+async def test_a_failure_of_ours_is_told_without_its_words(gate: Door, town: Town) -> None:
+    town.objects["Service"][0]["metadata"]["ownerReferences"] = [{"name": "no kind"}]
+    found = await problem(gate, "recent_changes", resources=["pods", "services"])
+    assert found == "this could not be answered; asking again will not help"
+
+
+async def test_topology_does_without_traces(tmp_path: Path, town: Town) -> None:
+    async with door(tmp_path, town, Clock()) as gate:
+        found = await text(gate, "topology_neighbours", entity="Deployment/cart")
+        assert "traces cannot be read now" in found
+        assert "ConfigMap/settings" in found
+        assert "does not answer" in await problem(gate, "alerts")
+
+
+async def test_clients_that_hang_up_leave_nothing_behind(gate: Door, town: Town, tmp_path: Path) -> None:
+    town.holds = True
+    # As many as may read at a time: were they not stopped, nobody could read any more.
+    number = upstream.MAX_READS
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("get_resource", {"resource": "cm", "name": "settings"}),
+        ("logs", {"pod": "cart-1"}),
+    ]
+    calls = [
+        asyncio.create_task(
+            gate.ask("POST", "/mcp", headers=ACCEPT, json=message("tools/call", name=name, arguments=given))
+        )
+        for name, given in asked * number
+    ]
+    async with asyncio.timeout(10):
+        for _ in calls:
+            await town.held.get()
+    for task in calls:
+        task.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    async with asyncio.timeout(10):
+        assert "cart-1" in await text(gate, "list_resources", resource="pods")
+        while [line["status"] for line in trail(tmp_path)].count(499) < len(calls):
+            assert "cart-1" in await text(gate, "list_resources", resource="pods")
+    # What serves a message is gone with its client.
+    assert [task for task in asyncio.all_tasks() if "run_stateless_server" in repr(task.get_coro())] == []
