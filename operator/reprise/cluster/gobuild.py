@@ -28,7 +28,12 @@ _LDFLAGS = {
 }
 # Modules with programs that call C. They are linked statically and look names up in Go, so that they run in
 # images of any C library, as all the others do.
-_CALLS_C = {"chaos-mesh": ("-tags", "netgo,osusergo")}
+_CALLS_C = frozenset({"chaos-mesh"})
+_TAGS = {
+    "chaos-mesh": "netgo,osusergo",
+    # Of the ways to find targets only the one in use: clouds' libraries are the half of what is compiled.
+    "prometheus": "remove_all_sd,enable_kubernetes_sd",
+}
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class GoModule:
 
     def flags(self) -> list[str]:
         """The arguments of `go build`, part of the key."""
-        tags = _CALLS_C.get(self.name, ())
+        tags = ["-tags", _TAGS[self.name]] if self.name in _TAGS else []
         return ["-trimpath", *tags, "-ldflags", f"-s -w {_LDFLAGS.get(self.name, '')}".strip()]
 
     def key(self) -> str:

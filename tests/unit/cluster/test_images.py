@@ -164,6 +164,7 @@ def test_an_image_with_programs_needs_a_toolchain(tmp_path: Path) -> None:
     [
         ("etcd", ["-trimpath", "-ldflags", "-s -w"]),
         ("chaos-mesh", ["-tags", "netgo,osusergo", "-extldflags=-static"]),
+        ("prometheus", ["-tags", "remove_all_sd,enable_kubernetes_sd"]),
     ],
 )
 def test_programs_that_call_c_are_linked_statically(tmp_path: Path, module: str, words: list[str]) -> None:
