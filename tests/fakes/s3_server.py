@@ -19,9 +19,9 @@ BUCKET = "bucket"
 
 
 class Server:
-    """`url` is what clients talk to; `files` lies under `root / BUCKET`."""
+    """`url` is what clients talk to, at the address `host`; files lie under `root / BUCKET`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, host: str = "127.0.0.1") -> None:
         self.root = root
         # Writes that are answered before every later one is refused; None: all.
         self.writes_left: int | None = None
@@ -99,8 +99,18 @@ class Server:
                 self.end_headers()
                 self.wfile.write(answer)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._server = ThreadingHTTPServer((host, 0), Handler)
+        self.url = f"http://{host}:{self._server.server_address[1]}"
+
+    def variables(self) -> dict[str, str]:
+        """What a client's environment says of it."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "us-east-1",
+        }
 
     def keys(self) -> list[str]:
         top = self.root / BUCKET
@@ -119,17 +129,12 @@ class Server:
 
 
 @contextmanager
-def in_environment(root: Path, monkeypatch: pytest.MonkeyPatch, **more: str) -> Iterator[Server]:
+def in_environment(
+    root: Path, monkeypatch: pytest.MonkeyPatch, host: str = "127.0.0.1", **more: str
+) -> Iterator[Server]:
     """A server that runs, as the store that the environment names; `more` variables are set, too."""
-    server = Server(root)
-    for name, value in {
-        "AWS_ENDPOINT_URL": server.url,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": "us-east-1",
-        **more,
-    }.items():
+    server = Server(root, host)
+    for name, value in {**server.variables(), **more}.items():
         monkeypatch.setenv(name, value)
     with server.running():
         yield server
