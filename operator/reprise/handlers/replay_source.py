@@ -44,7 +44,16 @@ def _bring(directory: Path, address: str) -> Path:
         _bring_private(directory, found, private.folder(final))
     # Half of what is free: a node without room evicts pods, the operator's own among them.
     limit = min(archive.LIMIT_BYTES, shutil.disk_usage(directory).free // 2)
-    return fetched.land(found, final, limit)
+    try:
+        fetched.land(found, final, limit)
+    except errors.RepriseError:
+        if not final.is_dir():
+            shutil.rmtree(private.folder(final), ignore_errors=True)
+        raise
+    # NB: another run that failed to fetch the same may have taken it away.
+    if not _has_private(final, found.manifest.id):
+        _bring_private(directory, found, private.folder(final))
+    return final
 
 
 def _has_private(snapshot: Path, snapshot_id: str) -> bool:
