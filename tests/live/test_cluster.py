@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,6 +104,39 @@ def test_cluster_comes_back_after_a_reboot_with_other_addresses() -> None:
         assert has_dns()
     finally:
         podman("rm", "--force", squatter)
+
+
+def services(node: str) -> set[str]:
+    """The addresses of Services that the node's kernel knows the way for."""
+    said = podman("exec", node, "nft", "-j", "list", "map", "ip", "kube-proxy", "service-ips")
+    (found,) = [item["map"] for item in json.loads(said)["nftables"] if "map" in item]
+    return {json.dumps(key) for key, _ in found.get("elem", ())}
+
+
+def kube_proxy_has_synced(node: str) -> bool:
+    """It says so itself, where its health is asked for."""
+    address = podman("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", node)
+    try:
+        with urllib.request.urlopen(f"http://{address.split()[0]}:10256/healthz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+@pytest.mark.usefixtures("cluster")
+def test_services_outlive_a_full_sync_of_kube_proxy() -> None:
+    """At its start, and every hour, it compares what the kernel has with what it should have."""
+    nodes = containers()
+    before = {node: services(node) for node in nodes}
+    assert all(len(known) >= 4 for known in before.values()), before
+    words = [paths.kubectl_path(), "--kubeconfig", paths.kubeconfig_path(NAME)]
+    delete = ["delete", "pod", "-n", "kube-system", "-l", "k8s-app=kube-proxy", "--timeout=60s"]
+    subprocess.run([*words, *delete], capture_output=True, timeout=90, check=True)
+    deadline = time.monotonic() + 60
+    while not all(kube_proxy_has_synced(node) for node in nodes):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert {node: services(node) for node in nodes} == before
 
 
 @pytest.mark.usefixtures("cluster")

@@ -31,6 +31,16 @@ STATIC_IMAGES: Mapping[str, tuple[str, str, str]] = {
 PROXY = "kube-proxy"
 MODULES = ("kubernetes", "containerd", "etcd", "coredns", "pause")
 
+# NB: netbase has /etc/protocols. Without it nft lists `6` where kube-proxy has written `tcp`: with each full
+# sync, at its start and every hour, kube-proxy then takes all Services for leftovers and deletes them.
+_PROXY_IMAGE = """\
+ARG DEBIAN
+FROM ${DEBIAN}
+RUN apt-get update && apt-get install -y --no-install-recommends nftables netbase conntrack kmod \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
+COPY kube-proxy /usr/local/bin/kube-proxy
+"""
+
 
 @dataclass(frozen=True)
 class NodeImage:
@@ -47,7 +57,7 @@ class NodeImage:
     def key(self) -> str:
         """Changes with the folder `images/node`, the base and every program inside."""
         return keys.of(
-            keys.of_tree(self.folder), self.debian, *(module.key() for module in self.modules), "1"
+            keys.of_tree(self.folder), self.debian, *(module.key() for module in self.modules), _PROXY_IMAGE
         )
 
     def tag(self) -> str:
@@ -89,14 +99,8 @@ class NodeImage:
 
     def _kube_proxy(self, out: Path, tag: str, program: Path, tools: Tools) -> None:
         """The one image with something beside its program: kube-proxy calls nft."""
-        recipe = (
-            "ARG DEBIAN\nFROM ${DEBIAN}\n"
-            "RUN apt-get update && apt-get install -y --no-install-recommends nftables conntrack kmod"
-            " && rm -rf /var/lib/apt/lists/* /var/cache/apt/*\n"
-            "COPY kube-proxy /usr/local/bin/kube-proxy\n"
-        )
         with engine.context({PROXY: program}) as context:
-            (context / "Containerfile").write_text(recipe)
+            (context / "Containerfile").write_text(_PROXY_IMAGE)
             engine.build(tools, context, tag, {"DEBIAN": self.debian}, "kube-proxy-image")
         engine.save(tools, [tag], out)
         # the archive is all that is needed; the name is not ours to keep in Podman's store

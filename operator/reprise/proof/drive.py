@@ -24,7 +24,7 @@ RUNS_NAMESPACE = "default"
 _WATCH_SECONDS = 60
 _REMOVAL_SECONDS = 300
 _PREFIX = "prove-"
-# NB: a kube-proxy whose update of nftables failed takes half a minute until it makes them anew.
+# Seconds, about: a kube-proxy whose update failed makes its rules anew half a minute later.
 _DOOR_TRIES = 90
 # What an alert says about requests: where it hurts, and not what is wrong.
 _SERVICE_LABEL = 'service_name="'
