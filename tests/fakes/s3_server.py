@@ -129,11 +129,9 @@ class Server:
 
 
 @contextmanager
-def in_environment(
-    root: Path, monkeypatch: pytest.MonkeyPatch, host: str = "127.0.0.1", **more: str
-) -> Iterator[Server]:
+def in_environment(root: Path, monkeypatch: pytest.MonkeyPatch, **more: str) -> Iterator[Server]:
     """A server that runs, as the store that the environment names; `more` variables are set, too."""
-    server = Server(root, host)
+    server = Server(root)
     for name, value in {**server.variables(), **more}.items():
         monkeypatch.setenv(name, value)
     with server.running():

@@ -22,10 +22,10 @@ def store(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """On this machine, at the address that the nodes know it by; the operator has the keys."""
     nodes = json.loads(kubectl("get", "nodes", "-o", "json"))["items"]
     node = next(a["address"] for a in nodes[0]["status"]["addresses"] if a["type"] == "InternalIP")
-    with (
-        pytest.MonkeyPatch.context() as monkeypatch,
-        s3_server.in_environment(tmp_path_factory.mktemp("s3"), monkeypatch, host=_towards(node)) as server,
-    ):
+    server = s3_server.Server(tmp_path_factory.mktemp("s3"), _towards(node))
+    with pytest.MonkeyPatch.context() as monkeypatch, server.running():
+        for name, value in server.variables().items():
+            monkeypatch.setenv(name, value)
         values = [f"--from-literal={name}={value}" for name, value in server.variables().items()]
         kubectl("delete", "secret", SECRET, "-n", NAMESPACE, "--ignore-not-found")
         kubectl("create", "secret", "generic", SECRET, "-n", NAMESPACE, *values)
