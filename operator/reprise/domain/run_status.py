@@ -4,6 +4,7 @@ import dataclasses
 import datetime as dt
 import enum
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 
 class Phase(enum.StrEnum):
@@ -92,6 +93,11 @@ class Snapshot:
     path: str
     digest: str
     files: int
+
+    @property
+    def name(self) -> str:
+        """What its folder is called in the operator's volume."""
+        return PurePosixPath(self.path).name
 
 
 @dataclass(frozen=True)

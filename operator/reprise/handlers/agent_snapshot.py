@@ -35,7 +35,7 @@ async def ensure(runtime: Runtime, run: Run) -> None:
     node, NotFound without a snapshot."""
     if run.status.snapshot is None:
         raise errors.NotFound("agent.mountSnapshot: expected the run's snapshot, found none")
-    folder = await _folder(runtime) / PurePosixPath(run.status.snapshot.path).name
+    folder = await _folder(runtime) / run.status.snapshot.name
     for manifest in manifests(run.ref.uid, str(folder)):
         try:
             await runtime.kube.create(manifest)

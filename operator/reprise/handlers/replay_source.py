@@ -6,7 +6,7 @@ without that nothing can be scored, so it is looked for before anything large is
 
 import asyncio
 import shutil
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from reprise.adapters.wire import benchmark_run
 from reprise.domain import errors
@@ -40,8 +40,7 @@ async def ensure(runtime: Runtime, run: Run) -> Path:
 def _bring(directory: Path, address: str) -> Path:
     found = fetched.look(address)
     final = directory / f"{PREFIX}{found.digest}"
-    if not _has_private(final, found.manifest.id):
-        _bring_private(directory, found, private.folder(final))
+    _ensure_private(directory, found, final)
     # Half of what is free: a node without room evicts pods, the operator's own among them.
     limit = min(archive.LIMIT_BYTES, shutil.disk_usage(directory).free // 2)
     try:
@@ -51,8 +50,7 @@ def _bring(directory: Path, address: str) -> Path:
             shutil.rmtree(private.folder(final), ignore_errors=True)
         raise
     # NB: another run that failed to fetch the same may have taken it away.
-    if not _has_private(final, found.manifest.id):
-        _bring_private(directory, found, private.folder(final))
+    _ensure_private(directory, found, final)
     return final
 
 
@@ -64,8 +62,12 @@ def _has_private(snapshot: Path, snapshot_id: str) -> bool:
     return True
 
 
-def _bring_private(directory: Path, found: fetched.Found, into: Path) -> None:
-    """From the volume, where the run that recorded it has left it, else from beside the snapshot."""
+def _ensure_private(directory: Path, found: fetched.Found, final: Path) -> None:
+    """The operator's part beside `final`: from the volume, where the run that recorded it has left it, else
+    from beside the snapshot in its store."""
+    if _has_private(final, found.manifest.id):
+        return
+    into = private.folder(final)
     for beside in sorted(directory.glob(f"*{private.ENDING}")):
         snapshot = beside.with_name(beside.name.removesuffix(private.ENDING))
         if beside != into and _has_private(snapshot, found.manifest.id):
@@ -89,7 +91,7 @@ def _bring_private(directory: Path, found: fetched.Found, into: Path) -> None:
 def folder(runtime: Runtime, run: Run) -> Path:
     """The same, once the run's status says which it is."""
     snapshot = run.status.snapshot
-    name = PurePosixPath(snapshot.path).name if snapshot else run.spec.source
+    name = snapshot.name if snapshot else run.spec.source
     return runtime.settings.data / "snapshots" / name
 
 

@@ -5,7 +5,6 @@ import dataclasses
 import datetime as dt
 import hashlib
 from collections.abc import Callable
-from pathlib import Path
 
 from reprise.adapters import run_document
 from reprise.adapters.kube import Json, Kube
@@ -92,7 +91,7 @@ class Driver:
             whole_seconds=whole,
             finished_at=_now(),
             leak=found.leak,
-            snapshot=Path(run.status.snapshot.path).name if run.status.snapshot else "",
+            snapshot=run.status.snapshot.name if run.status.snapshot else "",
         )
 
     def _ref(self, scenario: str, namespace: str) -> ObjectRef:
