@@ -124,12 +124,15 @@ class Session:
         """Write the line of a request. An agent cannot make the trail grow without end: what costs nothing
         does so only so often, and of what comes after the end only so much is recorded. Raises OSError."""
         if self.phase.is_over:
-            self._late += 1
-            if self._late == MAX_LATE + 1:
-                self.trail.close_to_late_requests(MAX_LATE)
             if self._late > MAX_LATE:
                 return
-        elif entry.path in audit.FREE_PATHS:
+            if self._late == MAX_LATE:
+                self.trail.close_to_late_requests(MAX_LATE)
+            else:
+                self.trail.write(entry)
+            self._late += 1
+            return
+        if entry.path in audit.FREE_PATHS:
             self._free += 1
             self._requests += self._free > audit.MAX_FREE
         self.trail.write(entry)
