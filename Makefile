@@ -51,12 +51,15 @@ inspect-venv: .venv-inspect/.installed ## what the tests of the Inspect task run
 	@.venv-inspect/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $<
 	@touch $@
 
+# Nothing to install where somebody has named an environment of his own.
+INSPECT := $(if $(REPRISE_INSPECT_PYTHON),,.venv-inspect/.installed)
+
 test: test-fast test-live ## everything, the live tests on a real cluster included
 
-test-fast: $(STAMP) .venv-inspect/.installed ## unit and contract tests: no cluster
+test-fast: $(STAMP) $(INSPECT) ## unit and contract tests: no cluster
 	@$(BIN)/python -m pytest tests/unit tests/contract
 
-test-live: $(STAMP) .venv-inspect/.installed ## live tests, on the cluster that `reprise up` makes
+test-live: $(STAMP) $(INSPECT) ## live tests, on the cluster that `reprise up` makes
 	@$(BIN)/reprise up
 	@$(BIN)/python -m pytest $(LIVE)
 

@@ -43,9 +43,15 @@ def containers(name: str = NAME) -> dict[str, str]:
     return dict(line.split() for line in lines)  # type: ignore[misc]
 
 
+def kubectl(*words: str) -> "subprocess.CompletedProcess[bytes]":
+    command = [paths.kubectl_path(), "--kubeconfig", paths.kubeconfig_path(NAME), *words]
+    return subprocess.run(command, capture_output=True, timeout=150, check=False)
+
+
 def ready_nodes() -> set[str]:
-    words = [paths.kubectl_path(), "--kubeconfig", paths.kubeconfig_path(NAME), "get", "nodes", "-o", "json"]
-    items = json.loads(subprocess.run(words, capture_output=True, timeout=60, check=True).stdout)["items"]
+    said = kubectl("get", "nodes", "-o", "json")
+    said.check_returncode()
+    items = json.loads(said.stdout)["items"]
     return {
         item["metadata"]["name"]
         for item in items
@@ -55,9 +61,8 @@ def ready_nodes() -> set[str]:
 
 def has_dns() -> bool:
     """True when a rollout of CoreDNS is complete: its pods run and answer their probes."""
-    words = [paths.kubectl_path(), "--kubeconfig", paths.kubeconfig_path(NAME)]
-    watch = ["rollout", "status", "deployment/coredns", "-n", "kube-system", "--timeout=120s"]
-    return subprocess.run([*words, *watch], capture_output=True, timeout=150, check=False).returncode == 0
+    watched = kubectl("rollout", "status", "deployment/coredns", "-n", "kube-system", "--timeout=120s")
+    return watched.returncode == 0
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +139,8 @@ def test_services_outlive_a_full_sync_of_kube_proxy() -> None:
     assert has_dns()
     before = {node: services(node) for node in nodes}
     assert all(len(known) >= 4 for known in before.values()), before
-    words = [paths.kubectl_path(), "--kubeconfig", paths.kubeconfig_path(NAME)]
-    delete = ["delete", "pod", "-n", "kube-system", "-l", "k8s-app=kube-proxy", "--timeout=60s"]
-    subprocess.run([*words, *delete], capture_output=True, timeout=90, check=True)
+    deleted = kubectl("delete", "pod", "-n", "kube-system", "-l", "k8s-app=kube-proxy", "--timeout=60s")
+    deleted.check_returncode()
     assert {node: services(node) for node in nodes} == before
 
 
