@@ -9,6 +9,7 @@ from reprise.domain.entities import EntityId, ObjectRef
 from reprise.faults.mechanism import (
     API_VERSIONS,
     CLUSTER_API_VERSIONS,
+    MEASURED_API_VERSIONS,
     SYSTEM_API_VERSIONS,
     SYSTEM_NAMESPACE,
     Observed,
@@ -54,12 +55,21 @@ _OF_THE_SYSTEM = (("v1", "ConfigMap"), ("apps/v1", "Deployment"))
 
 async def observe(kube: Kube, namespace: str) -> Observed:
     """Every object that mechanisms look at."""
-    objects, cluster, system = await asyncio.gather(
+    objects, measured, cluster, system = await asyncio.gather(
         _by_kind(kube, API_VERSIONS, namespace),
+        _measured(kube, namespace),
         _by_kind(kube, CLUSTER_API_VERSIONS, ""),
         _by_kind(kube, SYSTEM_API_VERSIONS, SYSTEM_NAMESPACE),
     )
-    return Observed(namespace, objects, cluster, system)
+    return Observed(namespace, {**objects, **measured}, cluster, system)
+
+
+async def _measured(kube: Kube, namespace: str) -> Mapping[str, Mapping[str, Json]]:
+    """Nothing where metrics-server is away: few faults are planned by it, and those say so."""
+    try:
+        return await _by_kind(kube, MEASURED_API_VERSIONS, namespace)
+    except errors.Unreachable:
+        return {kind: {} for kind in MEASURED_API_VERSIONS}
 
 
 async def _by_kind(kube: Kube, kinds: Mapping[str, str], namespace: str) -> Mapping[str, Mapping[str, Json]]:

@@ -1,9 +1,8 @@
-"""Pods and containers that end, and that run out of CPU, memory or time: PodChaos, StressChaos, TimeChaos."""
+"""Pods and containers that end, and that run out of CPU or time: PodChaos, StressChaos, TimeChaos."""
 
 import re
 from dataclasses import dataclass
 
-from reprise.domain import errors, paths
 from reprise.domain.symptoms import AlertSymptom, EventSymptom, MetricSymptom, Symptom
 from reprise.faults import template
 from reprise.faults.chaos_experiment import Lasting, Momentary, calls_fail, inject
@@ -153,63 +152,6 @@ STRESS_CPU = Mechanism(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class MemoryParameters(Lasting):
-    """workers: processes that take memory. size: what each of them takes and keeps, such as 128MB; by default
-    what the container may use in all, so that something in it is killed."""
-
-    size: str | None = None
-    workers: int = 1
-    container: str | None = None
-
-    def problems(self) -> list[str]:
-        found = super().problems()
-        if self.workers < 1:
-            found.append(f"workers: expected 1 or more, found {self.workers}")
-        if self.size is not None and not re.fullmatch(r"\d+(B|KB|MB|GB|KiB|MiB|GiB)", self.size):
-            found.append(f"size: expected a size such as 128MB, found {self.size!r}")
-        return found
-
-
-def _plan_memory(target: str, params: MemoryParameters, seed: int, observed: Observed) -> Injection:
-    deployment = observed.get("Deployment", target)
-    container = template.container_name(deployment, params.container)
-    limit = (*template.container_path(container), "resources", "limits", "memory")
-    size = params.size or _most_of(str(paths.get(deployment, limit)), params.workers)
-    spec = {
-        "containerNames": [container],
-        "stressors": {"memory": {"workers": params.workers, "size": size}},
-    }
-    return inject(STRESS_MEMORY.name, "StressChaos", target, params, seed, observed, spec)
-
-
-def _most_of(limit: str, workers: int) -> str:
-    """A worker's part of 85 per cent of a container's limit."""
-    match = re.fullmatch(r"(\d+)(Ki|Mi|Gi)", limit)
-    if not match:
-        raise errors.InvalidInput(
-            "params.size: expected a size, because the container has no memory limit in Ki, Mi or Gi to fill"
-        )
-    kibibytes = int(match[1]) * {"Ki": 1, "Mi": 1024, "Gi": 1024**2}[match[2]]
-    return f"{kibibytes * 85 // 100 // workers}KB"
-
-
-def _memory_symptoms(target: str, params: MemoryParameters) -> tuple[Symptom, ...]:
-    near = AlertSymptom("memory is short", alert="ContainerMemoryNearLimit", labels={"service_name": target})
-    return (near,)
-
-
-STRESS_MEMORY = Mechanism(
-    name="stress-chaos-memory",
-    summary="Processes in a container take memory up to its limit and keep it.",
-    parameters=MemoryParameters,
-    targets=_TARGETS,
-    plan=_plan_memory,
-    symptoms=_memory_symptoms,
-    requires=_NEEDS,
-)
-
-
 # -- time-chaos-skew --------------------------------------------------------------------------------
 
 
@@ -243,4 +185,4 @@ TIME_SKEW = Mechanism(
     requires=_NEEDS,
 )
 
-MECHANISMS = (CONTAINER_KILL, POD_FAILURE, POD_KILL, STRESS_CPU, STRESS_MEMORY, TIME_SKEW)
+MECHANISMS = (CONTAINER_KILL, POD_FAILURE, POD_KILL, STRESS_CPU, TIME_SKEW)

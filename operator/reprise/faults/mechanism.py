@@ -44,6 +44,8 @@ CLUSTER_API_VERSIONS: Mapping[str, str] = {
     "ValidatingAdmissionPolicyBinding": "admissionregistration.k8s.io/v1",
 }
 SYSTEM_API_VERSIONS: Mapping[str, str] = {"ConfigMap": "v1", "Deployment": "apps/v1"}
+# What they may only look at: it is measured, and empty where nothing measures.
+MEASURED_API_VERSIONS: Mapping[str, str] = {"PodMetrics": "metrics.k8s.io/v1beta1"}
 SYSTEM_NAMESPACE = "kube-system"
 
 

@@ -49,7 +49,7 @@ def _config_maps() -> Iterator[Json]:
 
 
 def running(deployment: Json) -> Iterator[Json]:
-    """A Deployment's ReplicaSet and its pod."""
+    """A Deployment's ReplicaSet, its pod, and what the pod's containers use."""
     name, spec = deployment["metadata"]["name"], deployment["spec"]
     owner = {"kind": "Deployment", "name": name, "uid": name, "apiVersion": "apps/v1"}
     yield {
@@ -58,12 +58,22 @@ def running(deployment: Json) -> Iterator[Json]:
         "metadata": {"name": f"{name}-5d", "uid": f"{name}-5d", "ownerReferences": [owner]},
         "spec": copy.deepcopy(spec),
     }
+    meta = {"name": f"{name}-5d-x", "labels": dict(spec["template"]["metadata"]["labels"])}
     yield {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": f"{name}-5d-x", "labels": dict(spec["template"]["metadata"]["labels"])},
+        "metadata": meta,
         "spec": {**copy.deepcopy(spec["template"]["spec"]), "nodeName": "worker"},
         "status": {"phase": "Running"},
+    }
+    yield {
+        "apiVersion": "metrics.k8s.io/v1beta1",
+        "kind": "PodMetrics",
+        "metadata": dict(meta),
+        "containers": [
+            {"name": container["name"], "usage": {"memory": "8Mi"}}
+            for container in spec["template"]["spec"]["containers"]
+        ],
     }
 
 

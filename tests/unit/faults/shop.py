@@ -6,6 +6,7 @@ from typing import Any
 from reprise.faults.mechanism import (
     API_VERSIONS,
     CLUSTER_API_VERSIONS,
+    MEASURED_API_VERSIONS,
     SYSTEM_API_VERSIONS,
     SYSTEM_NAMESPACE,
     Observed,
@@ -96,6 +97,20 @@ def pod(of: Json, suffix: str = "1") -> Json:
     }
 
 
+def usage(of: Json, memory: str = "40Mi") -> Json:
+    """What metrics-server says of a pod's containers."""
+    meta = of["metadata"]
+    return {
+        "apiVersion": "metrics.k8s.io/v1beta1",
+        "kind": "PodMetrics",
+        "metadata": {"name": meta["name"], "namespace": NAMESPACE, "labels": meta["labels"]},
+        "containers": [
+            {"name": one["name"], "usage": {"cpu": "12345678n", "memory": memory}}
+            for one in of["spec"]["containers"]
+        ],
+    }
+
+
 def service(name: str, port: int = 8080, port_name: str = "tcp-service") -> Json:
     return {
         "apiVersion": "v1",
@@ -119,20 +134,21 @@ def flags(text: str = FLAGS) -> Json:
 
 
 def manifests() -> list[Json]:
-    """Four Deployments with a ReplicaSet and a pod each, their Services, the flags: 1200Mi of limits."""
+    """Four Deployments with a ReplicaSet and a pod each, their Services, the flags: 1200Mi of limits, of which 160Mi are used."""
     home: Json = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "uid": "home"}}
     out: list[Json] = [home, flags(), service("valkey-cart", 6379, "valkey-cart")]
     for name in ("cart", "checkout", "frontend", "flagd"):
         one = deployment(name)
         own = replica_set(one)
-        out += [one, own, pod(own), service(name)]
+        runs = pod(own)
+        out += [one, own, runs, usage(runs), service(name)]
     return out
 
 
 def observed(*extra: Json) -> Observed:
     """The shop, with further objects (also of the cluster and kube-system) or others in place of its own."""
     scopes: dict[str, dict[str, dict[str, Json]]] = {
-        NAMESPACE: {kind: {} for kind in API_VERSIONS},
+        NAMESPACE: {kind: {} for kind in (*API_VERSIONS, *MEASURED_API_VERSIONS)},
         "": {kind: {} for kind in CLUSTER_API_VERSIONS},
         SYSTEM_NAMESPACE: {kind: {} for kind in SYSTEM_API_VERSIONS},
     }

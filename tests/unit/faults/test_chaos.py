@@ -1,5 +1,6 @@
 """Mechanisms of Chaos Mesh: the objects that they make, and what they refuse."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -91,11 +92,11 @@ def test_repeated_it_is_a_schedule_that_holds_the_same(name: str) -> None:
         ("pod-chaos-pod-failure", {}, {"action": "pod-failure"}),
         ("pod-chaos-container-kill", {}, {"action": "container-kill", "containerNames": ["cart"]}),
         ("stress-chaos-cpu", {"workers": 3}, {"stressors": {"cpu": {"workers": 3, "load": 100}}}),
-        ("stress-chaos-memory", {}, {"stressors": {"memory": {"workers": 1, "size": "261120KB"}}}),
+        ("stress-chaos-memory", {}, {"stressors": {"memory": {"workers": 1, "size": "250880KB"}}}),
         (
             "stress-chaos-memory",
             {"workers": 2},
-            {"stressors": {"memory": {"workers": 2, "size": "130560KB"}}},
+            {"stressors": {"memory": {"workers": 2, "size": "125440KB"}}},
         ),
         ("stress-chaos-memory", {"size": "64MB"}, {"stressors": {"memory": {"workers": 1, "size": "64MB"}}}),
         ("time-chaos-skew", {"offset": "10m"}, {"timeOffset": "10m", "clockIds": ["CLOCK_REALTIME"]}),
@@ -225,7 +226,43 @@ def test_several_ports_ask_for_one() -> None:
         inject(Fault("http-chaos-abort", "Deployment", "twin"), observed=observed)
 
 
-def test_memory_without_a_limit_asks_for_a_size() -> None:
-    observed = shop.observed(shop.deployment("free", resources={}))
-    with pytest.raises(errors.InvalidInput, match="has no memory limit"):
-        inject(Fault("stress-chaos-memory", "Deployment", "free"), observed=observed)
+def _measured(*uses: str) -> Observed:
+    """`cart`, with a limit of 300 MiB, in as many pods as uses are given."""
+    pods = [shop.pod(shop.replica_set(shop.deployment("cart")), str(n)) for n in range(1, len(uses) + 1)]
+    return shop.observed(*(shop.usage(pod, use) for pod, use in zip(pods, uses, strict=True)))
+
+
+@pytest.mark.parametrize(
+    ("uses", "kibibytes"),
+    [(("100Mi",), 185 * 1024), (("102400Ki", "200Mi"), 85 * 1024), (("104857600", "50Mi"), 185 * 1024)],
+)
+def test_memory_is_filled_to_a_twentieth_below_the_limit_of_the_fullest_pod(
+    uses: tuple[str, ...], kibibytes: int
+) -> None:
+    [experiment] = inject(Fault("stress-chaos-memory", "Deployment", "cart"), observed=_measured(*uses)).mutations
+    assert isinstance(experiment, Create)
+    assert experiment.manifest["spec"]["stressors"]["memory"]["size"] == f"{kibibytes}KB"
+
+
+def _without_usage() -> Observed:
+    observed = shop.observed()
+    return replace(observed, objects={**observed.objects, "PodMetrics": {}})
+
+
+@pytest.mark.parametrize(
+    ("target", "observed", "expected"),
+    [
+        ("free", shop.observed(shop.deployment("free", resources={})), "has no memory limit"),
+        ("cart", _without_usage(), "metrics-server does not say what 'cart' uses"),
+        ("cart", _measured("290Mi"), "'cart' uses 290 MiB of 300 already"),
+    ],
+)
+def test_memory_that_cannot_be_reckoned_asks_for_a_size(
+    target: str, observed: Observed, expected: str
+) -> None:
+    with pytest.raises(errors.InvalidInput, match=rf"params.size: expected a size.*{expected}"):
+        inject(Fault("stress-chaos-memory", "Deployment", target), observed=observed)
+    [experiment] = inject(
+        Fault("stress-chaos-memory", "Deployment", target, {"size": "9MB"}), observed=observed
+    ).mutations
+    assert isinstance(experiment, Create)
