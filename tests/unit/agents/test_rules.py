@@ -215,6 +215,122 @@ def rolled_out_and_broken(it: Shop) -> None:
     it.firing("KubeDeploymentRolloutStuck", deployment="currency")
 
 
+def limit_range(it: Shop, maximum: str = "150Mi") -> None:
+    it.limit_ranges += [
+        {"metadata": {"name": name}, "spec": {"limits": [{"type": "Container", "max": {"memory": value}}]}}
+        for name, value in (("generous", "8Gi"), ("limits", maximum))
+    ]
+
+
+def limit_range_refuses(it: Shop) -> None:
+    limit_range(it)
+    message = "maximum memory usage per Container is 150Mi, but limit is 300Mi"
+    it.refused("ad", f'pods "ad-1-" is forbidden: [{message}, maximum cpu usage per Container is 1]')
+
+
+def admission_policy(it: Shop) -> None:
+    it.refused(
+        "email",
+        "pods \"email-1-\" is forbidden: ValidatingAdmissionPolicy 'pod-ownership' with binding "
+        "'pod-ownership-all' denied request: pods must name their owner",
+    )
+
+
+def account_missing(it: Shop) -> None:
+    it.refused(
+        "currency",
+        'pods "currency-1-" is forbidden: error looking up service account otel-demo/currency-sa: '
+        'serviceaccount "currency-sa" not found',
+    )
+
+
+def tainted(it: Shop) -> None:
+    it.nodes[0]["spec"] = {"taints": [{"key": "dedicated", "value": "batch", "effect": "NoSchedule"}]}
+    it.unschedulable(
+        "payment", "0/1 nodes are available: 1 node(s) had untolerated taint(s) {dedicated: batch}."
+    )
+
+
+def preempted(it: Shop) -> None:
+    it.arrives("headroom", priority=1000)
+    it.events.append(
+        {
+            "reason": "Preempted",
+            "lastTimestamp": DURING,
+            "message": "Preempted by pod uid-headroom-pod on node worker",
+            "involvedObject": {"kind": "Pod", "name": "kafka-1-gone"},
+        }
+    )
+    it.unschedulable(
+        "kafka", "0/1 nodes are available: 1 node(s) didn't satisfy existing pods anti-affinity."
+    )
+
+
+def preempted_without_the_event(it: Shop) -> None:
+    preempted(it)
+    it.events.clear()
+
+
+def evicted(
+    it: Shop, why: str = "Pod ephemeral local storage usage exceeds the total limit of containers 64Ki. "
+) -> None:
+    it.pod("kafka")["status"] = {"phase": "Failed", "reason": "Evicted", "message": why}
+
+
+def autoscaler(it: Shop, reason: str = "TooManyReplicas") -> None:
+    it.autoscalers.append(
+        {
+            "metadata": {"name": "quote-hpa", "creationTimestamp": DURING},
+            "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "quote"}, "maxReplicas": 4},
+            "status": {
+                "currentReplicas": 4,
+                "conditions": [{"type": "ScalingLimited", "status": "True", "reason": reason}],
+            },
+        }
+    )
+
+
+def budget(it: Shop, allowed: int = 0) -> None:
+    it.nodes[0]["spec"] = {"unschedulable": True}
+    it.disruption_budgets.append(
+        {
+            "metadata": {"name": "cart-pdb"},
+            "spec": {"selector": {"matchLabels": {"opentelemetry.io/name": "cart"}}},
+            "status": {
+                "disruptionsAllowed": allowed,
+                "currentHealthy": 1,
+                "desiredHealthy": 1 - allowed,
+                "expectedPods": 1,
+            },
+        }
+    )
+
+
+def short_of_processor(it: Shop) -> None:
+    it.firing("HighCpuUsage", service_name="recommendation")
+
+
+def a_new_client_of_the_database(it: Shop) -> None:
+    it.arrives("schema-migration")
+    it.firing("HighRequestErrorRate", service_name="product-catalog")
+
+
+def name_rewritten(it: Shop) -> None:
+    corefile = it.system_config_maps[0]["data"]
+    corefile["Corefile"] = corefile["Corefile"].replace(
+        "forward",
+        "rewrite name cart.otel-demo.svc.cluster.local cart-v2.otel-demo.svc.cluster.local\n    forward",
+    )
+
+
+def told_wrong_by_a_config_map(it: Shop) -> None:
+    it.replaced("postgresql")
+    it.waiting("postgresql", "CrashLoopBackOff")
+    it.pod("postgresql")["status"]["containerStatuses"][0]["lastState"] = {
+        "terminated": {"exitCode": 3, "reason": "Error", "finishedAt": DURING}
+    }
+
+
 BROKEN: list[tuple[Callable[[Shop], None], list[str]]] = [
     (admits_nobody, ["otel-demo/NetworkPolicy/p"]),
     (admits_strangers_only, ["otel-demo/NetworkPolicy/p"]),
@@ -242,6 +358,19 @@ BROKEN: list[tuple[Callable[[Shop], None], list[str]]] = [
     (bad_node_selector, ["otel-demo/Deployment/email"]),
     (two_causes, ["otel-demo/Deployment/shipping", "otel-demo/Service/ad"]),
     (rolled_out_and_broken, ["otel-demo/Deployment/currency"]),
+    (limit_range_refuses, ["otel-demo/LimitRange/limits"]),
+    (admission_policy, ["ValidatingAdmissionPolicy/pod-ownership"]),
+    (account_missing, ["otel-demo/Deployment/currency"]),
+    (tainted, ["Node/worker"]),
+    (preempted, ["otel-demo/Deployment/headroom"]),
+    (preempted_without_the_event, ["otel-demo/Deployment/headroom"]),
+    (evicted, ["otel-demo/Deployment/kafka"]),
+    (autoscaler, ["otel-demo/HorizontalPodAutoscaler/quote-hpa"]),
+    (budget, ["otel-demo/PodDisruptionBudget/cart-pdb"]),
+    (short_of_processor, ["otel-demo/Deployment/recommendation"]),
+    (a_new_client_of_the_database, ["otel-demo/Deployment/schema-migration"]),
+    (name_rewritten, ["kube-system/ConfigMap/coredns"]),
+    (told_wrong_by_a_config_map, ["otel-demo/ConfigMap/postgresql-init"]),
 ]
 
 
@@ -305,6 +434,34 @@ def crashed_before_the_window(it: Shop) -> None:
     state["lastState"] = {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": BEFORE}}
 
 
+def an_eviction_for_want_of_disk(it: Shop) -> None:
+    """The node's want, of which its conditions tell."""
+    evicted(it, "The node was low on resource: ephemeral-storage. Threshold quantity: 1, available: 0.")
+
+
+def an_autoscaler_within_its_bounds(it: Shop) -> None:
+    autoscaler(it, "DesiredWithinRange")
+
+
+def a_budget_that_lets_go(it: Shop) -> None:
+    budget(it, allowed=1)
+
+
+def a_client_that_came_and_hurts_nobody(it: Shop) -> None:
+    it.arrives("report")
+
+
+def the_application_is_new(it: Shop) -> None:
+    for deployment in it.deployments:
+        deployment["metadata"]["creationTimestamp"] = DURING
+    it.firing("HighRequestErrorRate", service_name="frontend")
+
+
+def a_pod_made_anew_that_works(it: Shop) -> None:
+    it.replaced("postgresql")
+    it.firing("HighRequestErrorRate", service_name="ad")
+
+
 FINE: list[Callable[[Shop], None]] = [
     allows_the_callers,
     two_policies_that_together_allow,
@@ -315,6 +472,13 @@ FINE: list[Callable[[Shop], None]] = [
     a_quota_with_room,
     a_refusal_that_is_over,
     crashed_before_the_window,
+    limit_range,
+    an_eviction_for_want_of_disk,
+    an_autoscaler_within_its_bounds,
+    a_budget_that_lets_go,
+    a_client_that_came_and_hurts_nobody,
+    the_application_is_new,
+    a_pod_made_anew_that_works,
     lambda it: None,
 ]
 

@@ -51,6 +51,12 @@ class Shop:
         self.services: list[Json] = []
         self.network_policies: list[Json] = []
         self.quotas: list[Json] = []
+        self.limit_ranges: list[Json] = []
+        self.autoscalers: list[Json] = []
+        self.disruption_budgets: list[Json] = []
+        self.system_config_maps: list[Json] = [
+            {"metadata": {"name": "coredns"}, "data": {"Corefile": ".:53 {\n    forward . 192.0.2.1\n}\n"}}
+        ]
         self.config_maps: list[Json] = []
         self.events: list[Json] = []
         self.alerts: list[Json] = []
@@ -152,6 +158,43 @@ class Shop:
         document = json.loads(data["demo.flagd.json"])
         document["flags"][flag]["defaultVariant"] = variant
         data["demo.flagd.json"] = json.dumps(document)
+
+    def refused(self, workload: str, message: str) -> None:
+        """The workload's newest ReplicaSet cannot make its pod."""
+        self.without_pods(workload)
+        of_it = [rs for rs in self.replica_sets if rs["metadata"]["name"].startswith(f"{workload}-")]
+        of_it[-1]["status"] = {
+            "replicas": 0,
+            "conditions": [{"type": "ReplicaFailure", "status": "True", "message": message}],
+        }
+
+    def unschedulable(self, workload: str, message: str) -> None:
+        self.pod(workload)["status"] = {
+            "phase": "Pending",
+            "conditions": [
+                {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+            ],
+        }
+
+    def arrives(self, name: str, labels: Json | None = None, **pod: Any) -> None:
+        """A Deployment that was not there before the window."""
+        template = {"metadata": {"labels": labels or {"app": name}}, "spec": {"containers": [{"name": name}]}}
+        spec = {"replicas": 1, "template": template}
+        meta = {"name": name, "creationTimestamp": DURING}
+        self.add({"kind": "Deployment", "metadata": meta, "spec": spec})
+        self.deployment(name)["metadata"]["creationTimestamp"] = DURING
+        mine = self.pod(name)
+        mine["metadata"].update(uid=f"uid-{name}-pod", creationTimestamp=DURING)
+        mine["spec"].update(pod)
+
+    def replaced(self, workload: str) -> Json:
+        """Its pod is made anew with the same template."""
+        pod = self.pod(workload)
+        pod["metadata"]["creationTimestamp"] = DURING
+        self.deployment(workload)["status"]["conditions"] = [
+            {"type": "Progressing", "status": "True", "lastUpdateTime": BEFORE}
+        ]
+        return pod
 
     def firing(self, alert: str, **labels: str) -> None:
         self.alerts.append({"state": "firing", "labels": {"alertname": alert, **labels}})

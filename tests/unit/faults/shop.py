@@ -134,7 +134,9 @@ def flags(text: str = FLAGS) -> Json:
 
 
 def manifests() -> list[Json]:
-    """Four Deployments with a ReplicaSet and a pod each, their Services, the flags: 1200Mi of limits, of which 160Mi are used."""
+    """Four Deployments with a ReplicaSet and a pod each, their Services, the flags.
+
+    Of 1200Mi of limits 160Mi are used."""
     home: Json = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "uid": "home"}}
     out: list[Json] = [home, flags(), service("valkey-cart", 6379, "valkey-cart")]
     for name in ("cart", "checkout", "frontend", "flagd"):

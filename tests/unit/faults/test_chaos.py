@@ -239,7 +239,9 @@ def _measured(*uses: str) -> Observed:
 def test_memory_is_filled_to_a_twentieth_below_the_limit_of_the_fullest_pod(
     uses: tuple[str, ...], kibibytes: int
 ) -> None:
-    [experiment] = inject(Fault("stress-chaos-memory", "Deployment", "cart"), observed=_measured(*uses)).mutations
+    [experiment] = inject(
+        Fault("stress-chaos-memory", "Deployment", "cart"), observed=_measured(*uses)
+    ).mutations
     assert isinstance(experiment, Create)
     assert experiment.manifest["spec"]["stressors"]["memory"]["size"] == f"{kibibytes}KB"
 

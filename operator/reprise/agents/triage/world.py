@@ -24,6 +24,9 @@ RESOURCES: dict[str, tuple[str, str]] = {
     "endpoint_slices": ("discovery.k8s.io/v1", "endpointslices"),
     "network_policies": ("networking.k8s.io/v1", "networkpolicies"),
     "quotas": ("v1", "resourcequotas"),
+    "limit_ranges": ("v1", "limitranges"),
+    "autoscalers": ("autoscaling/v2", "horizontalpodautoscalers"),
+    "disruption_budgets": ("policy/v1", "poddisruptionbudgets"),
     "config_maps": ("v1", "configmaps"),
     "claims": ("v1", "persistentvolumeclaims"),
     "events": ("v1", "events"),
@@ -41,7 +44,8 @@ ERROR_RATE = (
 
 @dataclass(frozen=True)
 class World:
-    """Objects of the application's namespace, nodes, alerts, and who fails when calling whom.
+    """Objects of the application's namespace, nodes, the cluster's own settings, alerts, and who fails when
+    calling whom.
 
     `window_start` is when the incident's window opened, None when nobody says.
     """
@@ -57,11 +61,15 @@ class World:
     endpoint_slices: Sequence[Json] = ()
     network_policies: Sequence[Json] = ()
     quotas: Sequence[Json] = ()
+    limit_ranges: Sequence[Json] = ()
+    autoscalers: Sequence[Json] = ()
+    disruption_budgets: Sequence[Json] = ()
     config_maps: Sequence[Json] = ()
     claims: Sequence[Json] = ()
     events: Sequence[Json] = ()
     nodes: Sequence[Json] = ()
     namespaces: Sequence[Json] = ()
+    system_config_maps: Sequence[Json] = ()
     alerts: Sequence[Json] = ()
     failures: calls.Failures = field(default_factory=calls.Failures)
 
@@ -141,6 +149,7 @@ def look(door: Door, journal: Journal) -> World:
         window_start=parse_time(start),
         nodes=attempted(lambda: door.list_objects("v1", "nodes"), _NONE),
         namespaces=namespaces,
+        system_config_maps=attempted(lambda: door.list_objects("v1", "configmaps", "kube-system"), _NONE),
         alerts=[
             alert
             for alert in attempted(door.alerts, _NONE)

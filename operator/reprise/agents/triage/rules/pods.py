@@ -1,6 +1,5 @@
 """Pods that do not come up, each blamed on what makes the pod."""
 
-import re
 from collections.abc import Iterator
 
 from reprise.agents.protocol import Hypothesis, Json
@@ -64,31 +63,6 @@ def crashes(world: World) -> Iterator[Hypothesis]:
                 f"{ended.get('exitCode')}, {state.get('restartCount', 0)} restarts",
                 frozenset({name}),
             )
-
-
-def cannot_be_scheduled(world: World) -> Iterator[Hypothesis]:
-    """Blame the node when it is closed to new pods and nothing else is said, else what the pod asks for."""
-    for pod in world.pods:
-        condition = next(
-            (c for c in pod.get("status", {}).get("conditions") or () if c["type"] == "PodScheduled"), None
-        )
-        if condition is None or condition["status"] != "False":
-            continue
-        message = str(condition.get("message", ""))
-        kind, name = world.owner({"kind": "Pod", **pod})
-        evidence = f"pod {pod['metadata']['name']}: {message[:300]}"
-        cordoned = [node for node in world.nodes if node.get("spec", {}).get("unschedulable")]
-        if cordoned and "unschedulable" in message:
-            for node in cordoned:
-                yield Hypothesis(
-                    f"Node/{node['metadata']['name']}", "cordoned-node", 0.9, evidence, frozenset({name})
-                )
-        elif claim := re.search(r'persistentvolumeclaim "([^"]+)"', message):
-            found = any(c["metadata"]["name"] == claim[1] for c in world.claims)
-            blamed = world.entity("PersistentVolumeClaim", claim[1]) if found else world.entity(kind, name)
-            yield Hypothesis(blamed, "unbound-claim", 0.9, evidence, frozenset({name}))
-        else:
-            yield Hypothesis(world.entity(kind, name), "unschedulable", 0.9, evidence, frozenset({name}))
 
 
 def not_ready(world: World) -> Iterator[Hypothesis]:

@@ -1,0 +1,106 @@
+"""Pods that find no node: for what they ask, for what the nodes say, or for who took their place."""
+
+import re
+from collections.abc import Iterator
+
+from reprise.agents.protocol import Hypothesis, Json
+from reprise.agents.triage.rules import arrivals
+from reprise.agents.triage.world import World
+
+_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)"')
+_PREEMPTED = re.compile(r"Preempted by pod (\S+)")
+# Taints that Kubernetes itself puts on nodes: a closed node is told by its `unschedulable`, a sick one by its
+# conditions.
+_BY_KUBERNETES = ("node-role.kubernetes.io/", "node.kubernetes.io/")
+
+
+def cannot_be_scheduled(world: World) -> Iterator[Hypothesis]:
+    """Blame a node when it is closed to new pods, who took the pod's place, else what the pod asks for."""
+    for pod in world.pods:
+        condition = next(
+            (c for c in pod.get("status", {}).get("conditions") or () if c["type"] == "PodScheduled"), None
+        )
+        if condition is None or condition["status"] != "False":
+            continue
+        message = str(condition.get("message", ""))
+        owner = world.owner({"kind": "Pod", **pod})
+        for entity, rule in _blamed(world, owner, message):
+            yield Hypothesis(
+                entity, rule, 0.9, f"pod {pod['metadata']['name']}: {message[:300]}", frozenset({owner[1]})
+            )
+
+
+def _blamed(world: World, owner: tuple[str, str], message: str) -> list[tuple[str, str]]:
+    """(entity, rule), of the first explanation that fits."""
+    cordoned = [node for node in world.nodes if (node.get("spec") or {}).get("unschedulable")]
+    if cordoned and "unschedulable" in message:
+        return [(f"Node/{node['metadata']['name']}", "cordoned-node") for node in cordoned]
+    tainted = [node for node in world.nodes if _tainted(node)]
+    if tainted and "untolerated taint" in message:
+        return [(f"Node/{node['metadata']['name']}", "tainted-node") for node in tainted]
+    if claim := _CLAIM.search(message):
+        found = any(c["metadata"]["name"] == claim[1] for c in world.claims)
+        blamed = world.entity("PersistentVolumeClaim", claim[1]) if found else world.entity(*owner)
+        return [(blamed, "unbound-claim")]
+    if takers := _preemptors(world, owner):
+        return [(world.entity(*taker), "preempted") for taker in takers]
+    return [(world.entity(*owner), "unschedulable")]
+
+
+def _tainted(node: Json) -> bool:
+    return any(
+        taint.get("effect") in ("NoSchedule", "NoExecute")
+        and not str(taint.get("key", "")).startswith(_BY_KUBERNETES)
+        for taint in (node.get("spec") or {}).get("taints") or ()
+    )
+
+
+def _preemptors(world: World, owner: tuple[str, str]) -> list[tuple[str, str]]:
+    """Whose pods took the place of the owner's: as the event says; or the newcomers of higher priority."""
+    by_uid = {pod["metadata"].get("uid"): pod for pod in world.pods}
+    found = set()
+    for event in world.events:
+        about = event.get("involvedObject") or event.get("regarding") or {}
+        text = str(event.get("message") or event.get("note") or "")
+        taker = _PREEMPTED.search(text)
+        if event.get("reason") != "Preempted" or not taker or not world.in_window(when(event)):
+            continue
+        if not str(about.get("name", "")).startswith(f"{owner[1]}-"):
+            continue
+        if pod := by_uid.get(taker[1]):
+            found.add(world.owner({"kind": "Pod", **pod}))
+    if not found:
+        usual = max(
+            (
+                int((pod.get("spec") or {}).get("priority") or 0)
+                for pod in world.pods
+                if _of(world, pod, owner)
+            ),
+            default=0,
+        )
+        found = {
+            ("Deployment", deployment["metadata"]["name"])
+            for deployment in arrivals.newcomers(world)
+            if any(
+                int((pod.get("spec") or {}).get("priority") or 0) > usual
+                for pod in world.pods
+                if _of(world, pod, ("Deployment", deployment["metadata"]["name"]))
+            )
+        }
+    return sorted(found)
+
+
+def _of(world: World, pod: Json, owner: tuple[str, str]) -> bool:
+    return world.owner({"kind": "Pod", **pod}) == owner
+
+
+def when(event: Json) -> str | None:
+    """When an Event was last seen, by whichever of its clocks is set."""
+    series = event.get("series") or {}
+    found = (
+        series.get("lastObservedTime")
+        or event.get("lastTimestamp")
+        or event.get("eventTime")
+        or event.get("deprecatedLastTimestamp")
+    )
+    return str(found) if found else None
