@@ -14,6 +14,7 @@ from reprise.adapters.kube import Kube
 from reprise.adapters.wire import agent_attempt, model
 from reprise.cli import attempt_data as data
 from reprise.cli import attempt_text as text
+from reprise.cli import attempts_prune
 from reprise.cli.run import connect
 from reprise.cluster import paths
 from reprise.domain import errors, exports
@@ -44,6 +45,7 @@ def attempts() -> None:
       reprise attempts record netpol-1a2b/1
       reprise attempts verify netpol-1a2b/1
       reprise attempts export netpol-1a2b/1 --format otel --out spans.json
+      reprise attempts prune --keep-days 30 --dry-run
 
     Exit codes: 0 done, 1 there is no such attempt or its record is not whole, 2 wrong usage.
     """
@@ -217,6 +219,9 @@ def record(target: str, namespace: str, records: Path | None) -> None:
             f"expected the record {path}, found none: it is kept when the attempt is decided, for agents "
             "that run as a Job, on the operator's volume: copy it here, and name its folder with --records"
         ) from exc
+
+
+attempts.add_command(attempts_prune.prune)
 
 
 async def _with_cluster(ask: Any) -> Any:

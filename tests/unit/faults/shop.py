@@ -134,27 +134,26 @@ def flags(text: str = FLAGS) -> Json:
 
 
 def manifests() -> list[Json]:
-    """Four Deployments with a ReplicaSet and a pod each, their Services, the flags.
-
-    Of 1200Mi of limits 160Mi are used."""
+    """Four Deployments with a ReplicaSet and a pod each, their Services, the flags: 1200Mi of limits."""
     home: Json = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "uid": "home"}}
     out: list[Json] = [home, flags(), service("valkey-cart", 6379, "valkey-cart")]
     for name in ("cart", "checkout", "frontend", "flagd"):
         one = deployment(name)
         own = replica_set(one)
-        runs = pod(own)
-        out += [one, own, runs, usage(runs), service(name)]
+        out += [one, own, pod(own), service(name)]
     return out
 
 
 def observed(*extra: Json) -> Observed:
-    """The shop, with further objects (also of the cluster and kube-system) or others in place of its own."""
+    """The shop, of whose limits 160Mi are used, with further objects (also of the cluster and kube-system) or
+    others in place of its own."""
     scopes: dict[str, dict[str, dict[str, Json]]] = {
         NAMESPACE: {kind: {} for kind in (*API_VERSIONS, *MEASURED_API_VERSIONS)},
         "": {kind: {} for kind in CLUSTER_API_VERSIONS},
         SYSTEM_NAMESPACE: {kind: {} for kind in SYSTEM_API_VERSIONS},
     }
-    for manifest in [*manifests(), *extra]:
+    used = [usage(manifest) for manifest in manifests() if manifest["kind"] == "Pod"]
+    for manifest in [*manifests(), *used, *extra]:
         meta = manifest["metadata"]
         scopes[meta.get("namespace", "")][manifest["kind"]][meta["name"]] = manifest
     return Observed(NAMESPACE, scopes[NAMESPACE], scopes[""], scopes[SYSTEM_NAMESPACE])
