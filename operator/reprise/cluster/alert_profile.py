@@ -1,7 +1,7 @@
 """Makes the alert rules of a profile from the short ones in `manifests/observability/rules`. Pure.
 
-The production profile multiplies every window, `offset` and `for` by `FACTOR`; no window looks further back
-than is stored. Thresholds are rates, shares and numbers of events, and stay.
+The production profile multiplies every window, `offset`, `for` and `history` by `FACTOR`; no window looks
+further back than is stored. Thresholds are rates, shares and numbers of events, and stay.
 """
 
 import enum
@@ -10,22 +10,19 @@ from collections.abc import Mapping, Sequence
 
 import yaml
 
-from reprise.domain import errors
+from reprise.domain import durations, errors
 
 FACTOR = 10
 # what --storage.tsdb.retention.time of manifests/observability/prometheus.yaml keeps
 STORED_SECONDS = 7200
 RULES_CONFIG_MAP = "prometheus-rules"
 
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
-_PART = re.compile(r"(\d+)(ms|[smhdwy])")
-_DURATION = r"(?:\d+(?:ms|[smhdwy]))+"
 # strings and comments come first, so that what looks like a window within them is left alone
 _WINDOW = re.compile(
     rf"""
       "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | `[^`]*` | \#[^\n]*
-    | \[\s*(?P<range>{_DURATION})(?P<resolution>\s*:\s*(?:{_DURATION})?)?\s*\]
-    | \boffset\s+(?P<sign>-?\s*)(?P<offset>{_DURATION})
+    | \[\s*(?P<range>{durations.PATTERN})(?P<resolution>\s*:\s*(?:{durations.PATTERN})?)?\s*\]
+    | \boffset\s+(?P<sign>-?\s*)(?P<offset>{durations.PATTERN})
     """,
     re.VERBOSE,
 )
@@ -52,45 +49,31 @@ def chosen(asked: AlertProfile | None, remembered: str | None) -> AlertProfile:
         ) from exc
 
 
-def seconds(duration: str) -> float:
-    """The length of a Prometheus duration such as 1m30s. Raises InvalidInput."""
-    if not re.fullmatch(_DURATION, duration):
-        raise errors.InvalidInput(f"expected a duration like 1m30s, found {duration!r}")
-    return sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(duration))
-
-
-def _written(length_seconds: float) -> str:
-    """The duration in the largest unit that holds it without a rest."""
-    milliseconds = round(length_seconds * 1000)
-    for unit in ("h", "m", "s"):
-        if milliseconds % round(_UNITS[unit] * 1000) == 0:
-            return f"{milliseconds // round(_UNITS[unit] * 1000)}{unit}"
-    return f"{milliseconds}ms"
-
-
 def scaled(expression: str, factor: int = FACTOR, longest_seconds: float = STORED_SECONDS) -> str:
     """The PromQL expression with longer windows and offsets; a subquery keeps its resolution."""
 
     def longer(match: re.Match[str]) -> str:
         if length := match["range"]:
-            window = min(seconds(length) * factor, max(longest_seconds, seconds(length)))
-            return f"[{_written(window)}{(match['resolution'] or '').strip()}]"
+            window = min(durations.seconds(length) * factor, max(longest_seconds, durations.seconds(length)))
+            return f"[{durations.written(window)}{(match['resolution'] or '').strip()}]"
         if length := match["offset"]:
-            return f"offset {match['sign'].strip()}{_written(seconds(length) * factor)}"
+            return f"offset {match['sign'].strip()}{durations.written(durations.seconds(length) * factor)}"
         return match[0]
 
     return _WINDOW.sub(longer, expression)
 
 
 def production(rules: str, factor: int = FACTOR) -> str:
-    """A rule file with every duration of its expressions and every `for` multiplied."""
+    """A rule file with every duration of its expressions, every `for` and every `history` multiplied."""
     loaded = yaml.safe_load(rules)
     for group in loaded["groups"]:
         for rule in group["rules"]:
             rule["expr"] = scaled(rule["expr"], factor)
             for waiting in ("for", "keep_firing_for"):
                 if waiting in rule:
-                    rule[waiting] = _written(seconds(rule[waiting]) * factor)
+                    rule[waiting] = durations.written(durations.seconds(rule[waiting]) * factor)
+            if history := (rule.get("annotations") or {}).get("history"):
+                rule["annotations"]["history"] = durations.written(durations.seconds(history) * factor)
     text: str = yaml.safe_dump(loaded, sort_keys=False, width=1000, allow_unicode=True)
     return text
 

@@ -159,8 +159,8 @@ def _baseline(run: Run, seen: Observed, now: dt.datetime) -> Decision:
         message = f"fired within the last {window} s or pending: {_some(load.alerts)}"
     elif not load.flowing:
         reason, message = "NoLoad", load.detail or "expected requests to be served, found none"
-    elif not _steady(application, now):
-        reason, message = "Settling", f"expected every pod to be ready for {STEADY_SECONDS} s"
+    elif unsteady := _unsteady(application, seen.history or observed.History(), now):
+        reason, message = "Settling", unsteady
     elif not seen.baseline_saved:
         return Decision(run.status, (observed.SaveBaseline(),))
     else:
@@ -398,9 +398,14 @@ def _recovery_failed(run: Run, left: tuple[str, ...], now: dt.datetime) -> Decis
     )
 
 
-def _steady(application: observed.Application, now: dt.datetime) -> bool:
+def _unsteady(application: observed.Application, history: observed.History, now: dt.datetime) -> str:
+    """What is expected of the pods' age, "" when they are old enough."""
+    wanted = max(STEADY_SECONDS, history.seconds)
     since = application.ready_since
-    return since is None or (now - since).total_seconds() >= STEADY_SECONDS
+    if since is None or (now - since).total_seconds() >= wanted:
+        return ""
+    why = f", for {_some(history.alerts)} is told by what was before" if history.seconds == wanted else ""
+    return f"expected every pod to be ready for {wanted:.0f} s{why}"
 
 
 def _some(lines: tuple[str, ...]) -> str:

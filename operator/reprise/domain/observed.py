@@ -45,6 +45,14 @@ class Load:
 
 
 @dataclass(frozen=True)
+class History:
+    """How long the application must have run before `alerts` can tell what is unusual."""
+
+    seconds: float = 0.0
+    alerts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Changes:
     """How far the engine got with applying or inverting. `conflicts`: objects that others changed."""
 
@@ -76,6 +84,7 @@ class Observed:
     applied_digest: str | None = None
     application: Application | None = None
     load: Load | None = None
+    history: History | None = None
     baseline_saved: bool = False
     # Injecting and after
     plan_saved: bool = False

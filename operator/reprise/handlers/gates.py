@@ -6,7 +6,7 @@ import datetime as dt
 from reprise.adapters import symptom_probe
 from reprise.adapters.kube import Kube
 from reprise.adapters.prometheus import Prometheus, Sample
-from reprise.domain import observed, symptoms
+from reprise.domain import durations, errors, observed, symptoms
 
 # Long enough to hold a few flushes and scrapes of 5 s, short enough to notice that load has stopped.
 _RATE_WINDOW_SECONDS = 30
@@ -40,11 +40,34 @@ class PrometheusGates:
         detail = f"no {' and no '.join(missing)} spans within {_RATE_WINDOW_SECONDS} s" if missing else ""
         return observed.Load(not missing, tuple(names), detail)
 
+    async def history(self, wanted: tuple[symptoms.Symptom, ...]) -> observed.History:
+        """By the annotation `history` of the alerts' rules; others' rules have none, and need none."""
+        names = {item.alert for item in wanted if isinstance(item, symptoms.AlertSymptom) and item.required}
+        if not names:
+            return observed.History()
+        needed: dict[str, float] = {}
+        for group in (await self._prometheus.alerting_rules()).get("groups") or ():
+            for rule in group.get("rules") or ():
+                if rule.get("name") in names:
+                    length = _length((rule.get("annotations") or {}).get("history"))
+                    needed[rule["name"]] = max(length, needed.get(rule["name"], 0.0))
+        longest = max(needed.values(), default=0.0)
+        alerts = sorted(name for name, length in needed.items() if length == longest > 0)
+        return observed.History(longest, tuple(alerts))
+
     async def readings(
         self, wanted: tuple[symptoms.Symptom, ...], namespace: str, since: dt.datetime
     ) -> tuple[symptoms.Reading, ...]:
         found = await symptom_probe.observe(wanted, self._prometheus, self._kube, namespace, since)
         return tuple(found)
+
+
+def _length(history: object) -> float:
+    """Seconds; 0 for what is no duration: the annotation may be somebody else's, and mean something else."""
+    try:
+        return durations.seconds(str(history))
+    except errors.InvalidInput:
+        return 0.0
 
 
 def _rate(namespace: str, more: str) -> str:

@@ -48,7 +48,9 @@ async def _observe(runtime: Runtime, run: Run) -> Observed:
                 application=await application.look(runtime.kube, run.spec.application.namespace),
             )
         case Phase.BASELINE:
-            return await _health(runtime, run, run.spec.gates.baseline_window_seconds)
+            wanted = await runtime.scenario(run)
+            health = await _health(runtime, run, run.spec.gates.baseline_window_seconds)
+            return dataclasses.replace(health, history=await runtime.gates.history(wanted.symptoms))
         case Phase.INJECTING:
             return Observed(plan_saved=await runtime.store.load_plan(run.ref.uid) is not None)
         case Phase.MANIFESTING:

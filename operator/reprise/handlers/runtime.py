@@ -29,6 +29,9 @@ class Gates(Protocol):
         """Whether users are served now, and the application alerts that fired within the window or are
         pending; with a window of 0, those that fire now."""
 
+    async def history(self, wanted: tuple[symptoms.Symptom, ...]) -> observed.History:
+        """How long the application must have run before the required ones among them can be told."""
+
     async def readings(
         self, wanted: tuple[symptoms.Symptom, ...], namespace: str, since: dt.datetime
     ) -> tuple[symptoms.Reading, ...]:

@@ -17,7 +17,7 @@ from reprise.cluster.alert_profile import AlertProfile
 from reprise.cluster.progress import Progress
 from reprise.cluster.store import Store
 from reprise.cluster.tools import Tools
-from reprise.domain import errors, promql
+from reprise.domain import durations, errors, promql
 
 FOLDER = Path(__file__).parents[3] / "manifests" / "observability"
 FILES = sorted((FOLDER / "rules").glob("*.yaml"))
@@ -50,13 +50,13 @@ def test_windows_and_offsets_grow_tenfold(short: str, production: str) -> None:
 
 @pytest.mark.parametrize(("text", "length"), [("5s", 5), ("1m30s", 90), ("1h", 3600), ("250ms", 0.25)])
 def test_durations_have_a_length(text: str, length: float) -> None:
-    assert alert_profile.seconds(text) == length
+    assert durations.seconds(text) == length
 
 
 @pytest.mark.parametrize("text", ["", "5", "s", "1.5s", "5 s"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(errors.InvalidInput, match="1m30s"):
-        alert_profile.seconds(text)
+        durations.seconds(text)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -68,11 +68,15 @@ def test_a_rule_file_keeps_everything_but_its_durations(path: Path) -> None:
     for before, after in zip(short["groups"], long["groups"], strict=True):
         for rule, changed in zip(before["rules"], after["rules"], strict=True):
             assert promql.problem(changed["expr"]) == ""
+            old, new = rule.get("annotations", {}), changed.get("annotations", {})
+            if "history" in old:
+                longer = durations.seconds(old.pop("history")) * alert_profile.FACTOR
+                assert durations.seconds(new.pop("history")) == longer
             assert {**rule, "expr": 0, "for": 0} == {**changed, "expr": 0, "for": 0}
             assert without_durations(rule["expr"]) == without_durations(changed["expr"])
             if "for" in rule:
-                waits = alert_profile.seconds(rule["for"]) * alert_profile.FACTOR
-                assert alert_profile.seconds(changed["for"]) == waits
+                waits = durations.seconds(rule["for"]) * alert_profile.FACTOR
+                assert durations.seconds(changed["for"]) == waits
 
 
 def without_durations(expression: str) -> str:
@@ -89,11 +93,11 @@ def test_no_expression_holds_the_length_of_a_window_as_a_number(path: Path) -> N
 
 def test_no_window_of_either_profile_looks_back_further_than_prometheus_stores() -> None:
     (stored,) = re.findall(r"retention\.time=(\w+)", (FOLDER / "prometheus.yaml").read_text())
-    assert alert_profile.seconds(stored) == alert_profile.STORED_SECONDS
+    assert durations.seconds(stored) == alert_profile.STORED_SECONDS
     for path in FILES:
         for text in (path.read_text(), alert_profile.production(path.read_text())):
             for window, offset in re.findall(r"\[(\w+)\](?: offset (\w+))?", text):
-                length = alert_profile.seconds(window) + (alert_profile.seconds(offset) if offset else 0)
+                length = durations.seconds(window) + (durations.seconds(offset) if offset else 0)
                 assert length <= alert_profile.STORED_SECONDS, path.name
 
 

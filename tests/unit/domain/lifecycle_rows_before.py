@@ -96,6 +96,24 @@ ROWS = {
         Observed(application=observed.Application(22, (), NOW - dt.timedelta(seconds=59)), load=FLOWING),
         Phase.BASELINE, (), "Settling",
     ),
+    "baseline: too young for what an alert compares with": Row(
+        a_run(Phase.BASELINE),
+        Observed(application=observed.Application(22, (), NOW - dt.timedelta(seconds=179)), load=FLOWING,
+                 history=observed.History(180, ("HighCpuUsage",))),
+        Phase.BASELINE, (), "Settling",
+    ),
+    "baseline: old enough for what an alert compares with": Row(
+        a_run(Phase.BASELINE),
+        Observed(application=observed.Application(22, (), NOW - dt.timedelta(seconds=180)), load=FLOWING,
+                 history=observed.History(180, ("HighCpuUsage",))),
+        Phase.BASELINE, (observed.SaveBaseline,),
+    ),
+    "baseline: an alert that compares with little is no reason to hurry": Row(
+        a_run(Phase.BASELINE),
+        Observed(application=observed.Application(22, (), NOW - dt.timedelta(seconds=59)), load=FLOWING,
+                 history=observed.History(10, ("HighCpuUsage",))),
+        Phase.BASELINE, (), "Settling",
+    ),
     "baseline: quiet, not yet stored": Row(
         a_run(Phase.BASELINE), Observed(application=OK, load=FLOWING), Phase.BASELINE,
         (observed.SaveBaseline,)

@@ -13,6 +13,15 @@ from reprise.handlers.gates import PrometheusGates
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
 
+RULES: list[dict[str, Any]] = [
+    {"name": "Slow", "annotations": {"history": "3m"}},
+    {"name": "Slow", "annotations": {"summary": "the worse of two"}},
+    {"name": "Lazy", "annotations": {"history": "2m"}},
+    {"name": "Old", "annotations": {"history": "since 1987"}},
+    {"name": "Plain"},
+]
+
+
 class Prometheus:
     """Answers by what the query begins with, and remembers the queries."""
 
@@ -30,6 +39,10 @@ class Prometheus:
 
     async def alerts(self) -> list[Any]:
         return []
+
+    async def alerting_rules(self) -> dict[str, Any]:
+        self.queries.append("rules")
+        return {"groups": [{"rules": RULES[:2]}, {"rules": RULES[2:]}]}
 
 
 CASES: dict[str, tuple[Prometheus, bool, tuple[str, ...]]] = {
@@ -77,3 +90,30 @@ async def test_readings_are_those_of_the_probe() -> None:
     wanted = (symptoms.AlertSymptom("down", "Down"), symptoms.MetricSymptom("slow", "x > 1"))
     found = await gates.readings(wanted, "shop", NOW)
     assert [(item.symptom, item.seen) for item in found] == [("down", False), ("slow", True)]
+
+
+def alert(name: str, *, required: bool = True) -> symptoms.AlertSymptom:
+    return symptoms.AlertSymptom(name.lower(), name, required=required)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seconds", "alerts"),
+    [
+        ((alert("Lazy"), alert("Slow"), alert("Plain")), 180, ("Slow",)),
+        ((alert("Lazy"), alert("Slow", required=False)), 120, ("Lazy",)),
+        ((alert("Plain"), alert("Old"), alert("Unknown")), 0, ()),
+    ],
+)
+async def test_the_longest_history_that_a_required_alert_needs(
+    wanted: tuple[symptoms.Symptom, ...], seconds: float, alerts: tuple[str, ...]
+) -> None:
+    gates = PrometheusGates(FakeKube(), Prometheus(9.0, 1.0))  # type: ignore[arg-type]
+    found = await gates.history(wanted)
+    assert (found.seconds, found.alerts) == (seconds, alerts)
+
+
+async def test_without_a_required_alert_no_rule_is_asked_for() -> None:
+    prometheus = Prometheus(9.0, 1.0)
+    gates = PrometheusGates(FakeKube(), prometheus)  # type: ignore[arg-type]
+    await gates.history((symptoms.MetricSymptom("slow", "x > 1"), alert("Slow", required=False)))
+    assert prometheus.queries == []

@@ -164,6 +164,9 @@ class Gates:
     async def load(self, namespace: str, window_seconds: int) -> observed.Load:
         return observed.Load(True, ("Down",) if self._world.broken() else ())
 
+    async def history(self, wanted: tuple[symptoms.Symptom, ...]) -> observed.History:
+        return observed.History()
+
     async def readings(
         self, wanted: tuple[symptoms.Symptom, ...], namespace: str, since: dt.datetime
     ) -> tuple[symptoms.Reading, ...]:

@@ -150,11 +150,19 @@ def test_the_names_that_others_know_are_all_there() -> None:
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
 def test_every_alert_says_where_and_how_bad(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in ("warning", "critical")
-    assert set(rule["annotations"]) == {"summary", "description"}
+    assert set(rule["annotations"]) - {"history"} == {"summary", "description"}
     assert rule["for"], "noise of one evaluation must not alarm"
     kept = re.findall(r"(?:by|group_left) \(([^)]*)\)", rule["expr"])
     assert any("namespace" in labels for labels in kept)
     assert "service_name" in rule["expr"]
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_an_alert_says_how_far_back_it_compares(rule: dict[str, Any]) -> None:
+    """What it demands to have been there some time ago, the application must have lived through."""
+    demanded = re.findall(r"and \S+ offset (\S+)", rule["expr"])
+    stated = [rule["annotations"]["history"]] if "history" in rule["annotations"] else []
+    assert stated == demanded
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda p: p.name)
