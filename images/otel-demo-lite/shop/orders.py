@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable
 
 import confluent_kafka
@@ -19,6 +20,12 @@ from shop.proto import demo_pb2
 TOPIC = "orders"
 _DELIVERY_SECONDS = 3.0
 _POLL_SECONDS = 0.5
+# A topic that was made anew, in a broker that lost its log with its pod, begins with leader epoch 0. A client
+# that saw a higher one (the old broker was restarted, or late with its heartbeats) takes what it is told of the
+# new topic for old news, for good (librdkafka's issue 4898). So clients that get nowhere are replaced.
+_RENEW_SECONDS = 10.0
+_IDLE_SECONDS = 15.0
+_ASK_SECONDS = 2.0
 _CLIENT = {
     "reconnect.backoff.ms": 1000,
     "reconnect.backoff.max.ms": 2000,
@@ -48,16 +55,28 @@ class Publisher:
     """Publishes orders. Safe for use by several threads."""
 
     def __init__(self, servers: str) -> None:
-        self._producer = confluent_kafka.Producer(
+        self._servers = servers
+        self._renewing = threading.Lock()
+        self._producer = self._made()
+        self._made_at = time.monotonic()
+
+    def _made(self) -> confluent_kafka.Producer:
+        return confluent_kafka.Producer(
             {
                 **_CLIENT,
-                "bootstrap.servers": servers,
+                "bootstrap.servers": self._servers,
                 "client.id": "checkout",
                 "message.timeout.ms": int(_DELIVERY_SECONDS * 1000),
                 "linger.ms": 5,
             },
             logger=_log,
         )
+
+    def _renew(self, failed: confluent_kafka.Producer) -> None:
+        """Replace a producer that failed, unless another thread did, or it is too young to be judged."""
+        with self._renewing:
+            if self._producer is failed and time.monotonic() - self._made_at >= _RENEW_SECONDS:
+                self._producer, self._made_at = self._made(), time.monotonic()
 
     def publish(self, order: demo_pb2.OrderResult, copies: int = 0) -> None:
         """Publish the order, and `copies` of it that nobody waits for.
@@ -67,24 +86,27 @@ class Publisher:
         with telemetry.span(f"{TOPIC} publish", SpanKind.PRODUCER, _attributes("publish")) as span:
             payload = order.SerializeToString()
             headers: dict[str, str | bytes | None] = {**telemetry.inject()}
+            producer = self._producer
             # Filled by whichever thread serves the client's callbacks; read here only.
             outcome: queue.SimpleQueue[tuple[confluent_kafka.KafkaError | None, confluent_kafka.Message]]
             outcome = queue.SimpleQueue()
-            self._producer.produce(
+            producer.produce(
                 TOPIC,
                 payload,
                 headers=headers,
                 on_delivery=lambda error, message: outcome.put((error, message)),
             )
             for _ in range(copies):
-                self._producer.produce(TOPIC, payload, headers=headers)
+                producer.produce(TOPIC, payload, headers=headers)
             # The client gives a message up after message.timeout.ms; one second more is for its own clock.
-            self._producer.flush(_DELIVERY_SECONDS + 1)
+            producer.flush(_DELIVERY_SECONDS + 1)
             try:
                 error, message = outcome.get_nowait()
             except queue.Empty:
+                self._renew(producer)
                 raise PublishError(f"topic {TOPIC}: not acknowledged in time") from None
             if error is not None:
+                self._renew(producer)
                 raise PublishError(f"topic {TOPIC}: {error}")
             span.set_attribute("messaging.destination.partition.id", str(message.partition()))
             span.set_attribute("messaging.kafka.offset", message.offset() or 0)
@@ -153,7 +175,8 @@ def _consume_assignment(
     metric: _GroupMetrics,
     stop: threading.Event,
 ) -> None:
-    """Consume until the order to stop, or until the group has lost its assignment.
+    """Consume until the order to stop, until the group has lost its assignment, or until nothing comes though
+    something is there.
 
     NB: the broker keeps its log in its pod. After a restart the topic is another one of the same name, and a
     consumer that remembers where it was in the old one would wait for that offset: it has to begin anew.
@@ -179,10 +202,21 @@ def _consume_assignment(
     )
     consumer.subscribe([TOPIC], on_lost=lambda *_: lost.set())
     metric.watch(consumer)
+    waits_since, missed = time.monotonic(), False
     while not (stop.is_set() or lost.is_set()):
         message = consumer.poll(_POLL_SECONDS)
         if message is None:
+            if time.monotonic() - waits_since < _IDLE_SECONDS:
+                continue
+            # Twice, so that what came in between is no reason.
+            if (there := _waits_for_nothing(consumer)) and missed:
+                _log.warning(
+                    "topic %s: nothing comes though something is there, group %s joins anew", TOPIC, group
+                )
+                break
+            waits_since, missed = time.monotonic(), there
             continue
+        waits_since, missed = time.monotonic(), False
         if error := message.error():
             _log.warning("topic %s: %s", TOPIC, error)
             continue
@@ -192,6 +226,19 @@ def _consume_assignment(
         _log.warning("topic %s: the assignment is lost, group %s joins anew", TOPIC, group)
     metric.watch(None)
     consumer.close()
+
+
+def _waits_for_nothing(consumer: confluent_kafka.Consumer) -> bool:
+    """Whether the broker has something else than where the consumer waits. False when it does not answer."""
+    try:
+        for position in consumer.position(consumer.assignment()):
+            low, high = consumer.get_watermark_offsets(position, timeout=_ASK_SECONDS, cached=False)
+            # Before the first message there is no position; it begins with the first one then.
+            if high != (position.offset if position.offset >= 0 else low):
+                return True
+    except confluent_kafka.KafkaException as error:
+        _log.info("topic %s: the broker cannot be asked what is there: %s", TOPIC, error)
+    return False
 
 
 def _process(
