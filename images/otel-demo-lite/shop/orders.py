@@ -20,10 +20,10 @@ from shop.proto import demo_pb2
 TOPIC = "orders"
 _DELIVERY_SECONDS = 3.0
 _POLL_SECONDS = 0.5
-# Seen: a broker lost its log with its pod, and for minutes the clients of the old one had no connection to the
-# leader of the new topic, producer and consumers alike, though it was there. Probably librdkafka's issue 4898: a
-# new topic begins with leader epoch 0, and to a client that saw a higher one that is old news. So clients that
-# get nowhere are replaced.
+# Seen: a broker lost its log with its pod, and for minutes the clients of the old one had no connection to
+# the leader of the new topic, producer and consumers alike, though it was there. Probably librdkafka's issue
+# 4898: a new topic begins with leader epoch 0, and to a client that saw a higher one that is old news. So
+# clients that get nowhere are replaced.
 _RENEW_SECONDS = 10.0
 _IDLE_SECONDS = 15.0
 _ASK_SECONDS = 2.0
