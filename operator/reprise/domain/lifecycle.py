@@ -404,7 +404,7 @@ def _unsteady(application: observed.Application, history: observed.History, now:
     since = application.ready_since
     if since is None or (now - since).total_seconds() >= wanted:
         return ""
-    why = f", for {_some(history.alerts)} is told by what was before" if history.seconds == wanted else ""
+    why = f", which {_some(history.alerts)} needs to tell the unusual" if history.seconds == wanted else ""
     return f"expected every pod to be ready for {wanted:.0f} s{why}"
 
 

@@ -10,8 +10,8 @@ from reprise.faults import quota, service, template
 from reprise.faults.chaos_experiment import Lasting, inject
 from reprise.faults.mechanism import Injection, Json, Mechanism, Observed, Requirement
 
-# Of the limit, by the container and the stressor together: ContainerMemoryNearLimit asks for 0.9, and at 1 the
-# kernel would kill the stressor, and nothing would stay short.
+# Of the limit, by the container and the stressor together: ContainerMemoryNearLimit asks for 0.9, and at 1
+# the kernel would kill the stressor, and nothing would stay short.
 _FULL = Decimal("0.95")
 
 
