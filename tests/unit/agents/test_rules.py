@@ -251,6 +251,33 @@ def tainted(it: Shop) -> None:
     )
 
 
+def unbound_claim(it: Shop, phase: str = "Pending") -> None:
+    it.claims.append({"metadata": {"name": "catalog-data"}, "status": {"phase": phase}})
+    it.unschedulable(
+        "product-catalog",
+        "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found",
+    )
+    it.pod("product-catalog")["spec"]["volumes"] = [
+        {"name": "data", "persistentVolumeClaim": {"claimName": "catalog-data"}}
+    ]
+
+
+def claim_that_is_not_there(it: Shop) -> None:
+    unbound_claim(it)
+    it.claims.clear()
+
+
+def killing(it: Shop, *pods: str) -> None:
+    it.events += [
+        {"reason": "Killing", "lastTimestamp": DURING, "involvedObject": {"kind": "Pod", "name": pod}}
+        for pod in pods
+    ]
+
+
+def killed_again_and_again(it: Shop) -> None:
+    killing(it, "currency-1-abc", "currency-1-def")
+
+
 def preempted(it: Shop) -> None:
     it.arrives("headroom", priority=1000)
     it.events.append(
@@ -362,6 +389,9 @@ BROKEN: list[tuple[Callable[[Shop], None], list[str]]] = [
     (admission_policy, ["ValidatingAdmissionPolicy/pod-ownership"]),
     (account_missing, ["otel-demo/Deployment/currency"]),
     (tainted, ["Node/worker"]),
+    (unbound_claim, ["otel-demo/PersistentVolumeClaim/catalog-data"]),
+    (claim_that_is_not_there, ["otel-demo/Deployment/product-catalog"]),
+    (killed_again_and_again, ["otel-demo/Deployment/currency"]),
     (preempted, ["otel-demo/Deployment/headroom"]),
     (preempted_without_the_event, ["otel-demo/Deployment/headroom"]),
     (evicted, ["otel-demo/Deployment/kafka"]),
@@ -457,6 +487,10 @@ def the_application_is_new(it: Shop) -> None:
     it.firing("HighRequestErrorRate", service_name="frontend")
 
 
+def a_pod_that_was_replaced_once(it: Shop) -> None:
+    killing(it, "currency-1-abc", "currency-1-abc")
+
+
 def a_pod_made_anew_that_works(it: Shop) -> None:
     it.replaced("postgresql")
     it.firing("HighRequestErrorRate", service_name="ad")
@@ -478,6 +512,7 @@ FINE: list[Callable[[Shop], None]] = [
     a_budget_that_lets_go,
     a_client_that_came_and_hurts_nobody,
     the_application_is_new,
+    a_pod_that_was_replaced_once,
     a_pod_made_anew_that_works,
     lambda it: None,
 ]

@@ -58,6 +58,7 @@ class Shop:
             {"metadata": {"name": "coredns"}, "data": {"Corefile": ".:53 {\n    forward . 192.0.2.1\n}\n"}}
         ]
         self.config_maps: list[Json] = []
+        self.claims: list[Json] = []
         self.events: list[Json] = []
         self.alerts: list[Json] = []
         self.nodes: list[Json] = [

@@ -197,6 +197,18 @@ def parse_time(text: object) -> dt.datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
+def event_time(event: Json) -> str | None:
+    """When an Event was last seen, by whichever of its clocks is set."""
+    series = event.get("series") or {}
+    found = (
+        series.get("lastObservedTime")
+        or event.get("lastTimestamp")
+        or event.get("eventTime")
+        or event.get("deprecatedLastTimestamp")
+    )
+    return str(found) if found else None
+
+
 def template(workload: Json) -> Json:
     found: Json = workload.get("spec", {}).get("template") or {}
     return found

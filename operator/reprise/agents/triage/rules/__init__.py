@@ -32,6 +32,7 @@ ALL: tuple[Rule, ...] = (
     pods.image_cannot_be_pulled,
     pods.container_cannot_start,
     pods.crashes,
+    pods.ended_again,
     pods.not_ready,
     scheduling.cannot_be_scheduled,
     admission.denied,

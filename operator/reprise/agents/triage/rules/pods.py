@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from reprise.agents.protocol import Hypothesis, Json
-from reprise.agents.triage.world import World, containers, template
+from reprise.agents.triage.rules import changes
+from reprise.agents.triage.world import World, containers, event_time, template
 
 _IMAGE = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
@@ -63,6 +64,41 @@ def crashes(world: World) -> Iterator[Hypothesis]:
                 f"{ended.get('exitCode')}, {state.get('restartCount', 0)} restarts",
                 frozenset({name}),
             )
+
+
+def ended_again(world: World) -> Iterator[Hypothesis]:
+    """More pods of a Deployment were ended than it has, while its template stayed: it goes on and on."""
+    for deployment in world.deployments:
+        name = deployment["metadata"]["name"]
+        sets = {
+            replica_set["metadata"]["name"]
+            for replica_set in world.replica_sets
+            if world.owner({"kind": "ReplicaSet", **replica_set}) == ("Deployment", name)
+        }
+        ended = {pod for pod in _killed(world) if pod.rpartition("-")[0] in sets}
+        if len(ended) <= deployment["spec"].get("replicas", 1) or changes.recent_differences(
+            world, deployment
+        ):
+            continue
+        yield Hypothesis(
+            world.entity("Deployment", name),
+            "ended-again",
+            0.65,
+            f"within the window these were ended: {', '.join(sorted(ended))}"[:300],
+            frozenset({name}),
+        )
+
+
+def _killed(world: World) -> Iterator[str]:
+    """The pods that Events of the window say were ended."""
+    for event in world.events:
+        about = event.get("involvedObject") or event.get("regarding") or {}
+        if (
+            event.get("reason") == "Killing"
+            and about.get("kind") == "Pod"
+            and world.in_window(event_time(event))
+        ):
+            yield str(about.get("name", ""))
 
 
 def not_ready(world: World) -> Iterator[Hypothesis]:

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 from reprise.agents.protocol import Hypothesis, Json
 from reprise.agents.triage.rules import arrivals
-from reprise.agents.triage.world import World
+from reprise.agents.triage.world import World, event_time
 
-_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)"')
 _PREEMPTED = re.compile(r"Preempted by pod (\S+)")
 # Taints that Kubernetes itself puts on nodes: a closed node is told by its `unschedulable`, a sick one by its
 # conditions.
@@ -24,13 +23,13 @@ def cannot_be_scheduled(world: World) -> Iterator[Hypothesis]:
             continue
         message = str(condition.get("message", ""))
         owner = world.owner({"kind": "Pod", **pod})
-        for entity, rule in _blamed(world, owner, message):
+        for entity, rule in _blamed(world, pod, owner, message):
             yield Hypothesis(
                 entity, rule, 0.9, f"pod {pod['metadata']['name']}: {message[:300]}", frozenset({owner[1]})
             )
 
 
-def _blamed(world: World, owner: tuple[str, str], message: str) -> list[tuple[str, str]]:
+def _blamed(world: World, pod: Json, owner: tuple[str, str], message: str) -> list[tuple[str, str]]:
     """(entity, rule), of the first explanation that fits."""
     cordoned = [node for node in world.nodes if (node.get("spec") or {}).get("unschedulable")]
     if cordoned and "unschedulable" in message:
@@ -38,13 +37,27 @@ def _blamed(world: World, owner: tuple[str, str], message: str) -> list[tuple[st
     tainted = [node for node in world.nodes if _tainted(node)]
     if tainted and "untolerated taint" in message:
         return [(f"Node/{node['metadata']['name']}", "tainted-node") for node in tainted]
-    if claim := _CLAIM.search(message):
-        found = any(c["metadata"]["name"] == claim[1] for c in world.claims)
-        blamed = world.entity("PersistentVolumeClaim", claim[1]) if found else world.entity(*owner)
-        return [(blamed, "unbound-claim")]
+    if "persistentvolumeclaim" in message.lower():
+        claims = _unbound(world, pod)
+        blamed = [world.entity("PersistentVolumeClaim", name) for name in claims] or [world.entity(*owner)]
+        return [(entity, "unbound-claim") for entity in blamed]
     if takers := _preemptors(world, owner):
         return [(world.entity(*taker), "preempted") for taker in takers]
     return [(world.entity(*owner), "unschedulable")]
+
+
+def _unbound(world: World, pod: Json) -> list[str]:
+    """The claims of the pod that are there and not bound: a message need not name them."""
+    wanted = {
+        volume["persistentVolumeClaim"]["claimName"]
+        for volume in (pod.get("spec") or {}).get("volumes") or ()
+        if "persistentVolumeClaim" in volume
+    }
+    return sorted(
+        claim["metadata"]["name"]
+        for claim in world.claims
+        if claim["metadata"]["name"] in wanted and (claim.get("status") or {}).get("phase") != "Bound"
+    )
 
 
 def _tainted(node: Json) -> bool:
@@ -63,7 +76,7 @@ def _preemptors(world: World, owner: tuple[str, str]) -> list[tuple[str, str]]:
         about = event.get("involvedObject") or event.get("regarding") or {}
         text = str(event.get("message") or event.get("note") or "")
         taker = _PREEMPTED.search(text)
-        if event.get("reason") != "Preempted" or not taker or not world.in_window(when(event)):
+        if event.get("reason") != "Preempted" or not taker or not world.in_window(event_time(event)):
             continue
         if not str(about.get("name", "")).startswith(f"{owner[1]}-"):
             continue
@@ -92,15 +105,3 @@ def _preemptors(world: World, owner: tuple[str, str]) -> list[tuple[str, str]]:
 
 def _of(world: World, pod: Json, owner: tuple[str, str]) -> bool:
     return world.owner({"kind": "Pod", **pod}) == owner
-
-
-def when(event: Json) -> str | None:
-    """When an Event was last seen, by whichever of its clocks is set."""
-    series = event.get("series") or {}
-    found = (
-        series.get("lastObservedTime")
-        or event.get("lastTimestamp")
-        or event.get("eventTime")
-        or event.get("deprecatedLastTimestamp")
-    )
-    return str(found) if found else None
