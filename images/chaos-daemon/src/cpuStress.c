@@ -9,14 +9,13 @@
 #endif
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "workers.h"
 
 enum { SLICE = 100 * 1000 * 1000 }; /* nanoseconds */
 
@@ -28,15 +27,15 @@ static long elapsed(const struct timespec *since)
     return (now.tv_sec - since->tv_sec) * 1000000000L + now.tv_nsec - since->tv_nsec;
 }
 
-static void calculate(long load, pid_t parent)
+/* Per cent of the time for which each worker calculates. */
+static long load = 100;
+
+static void calculate(void)
 {
     const long busy = SLICE / 100 * load;
     volatile unsigned long sum = 0;
     struct timespec begin;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1);
     for (;;) {
         clock_gettime(CLOCK_MONOTONIC, &begin);
         while (elapsed(&begin) < busy)
@@ -55,10 +54,7 @@ int main(int count, char **words)
                                           {"cpu-load-slice", required_argument, NULL, 's'},
                                           {"cpu-method", required_argument, NULL, 'm'},
                                           {0, 0, 0, 0}};
-    const struct timespec second = {.tv_sec = 1};
-    const pid_t self = getpid();
-    long workers = 0, load = 100;
-    sigset_t ends;
+    long workers = 0;
     int option;
 
     opterr = 0;
@@ -73,21 +69,6 @@ int main(int count, char **words)
         fprintf(stderr, "stress-ng: %s: %s\n", REAL, strerror(errno));
         return 127;
     }
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGTERM);
-    sigaddset(&ends, SIGINT);
-    sigprocmask(SIG_BLOCK, &ends, NULL);
-    for (long missing = workers;;) {
-        for (; missing > 0; missing--) {
-            const pid_t child = fork();
-            if (child == 0)
-                calculate(load, self);
-            if (child < 0)
-                break;
-        }
-        if (sigtimedwait(&ends, NULL, &second) > 0)
-            return 0; /* the workers end with their parent */
-        while (waitpid(-1, NULL, WNOHANG) > 0)
-            missing++;
-    }
+    keep(workers, calculate);
+    return 0;
 }

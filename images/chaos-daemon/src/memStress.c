@@ -5,14 +5,13 @@
  * (all of them powers of 1024), or a percentage of the machine's memory. */
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include "workers.h"
 
 /* 0 when it is no size. */
 static size_t parsed(const char *text)
@@ -34,16 +33,15 @@ static size_t parsed(const char *text)
     return strcmp(unit, "B") == 0 ? (size_t)strtod(text, NULL) : 0;
 }
 
-static void take(size_t size, pid_t parent)
-{
-    char *memory;
+/* What each worker takes. */
+static size_t size;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1);
-    memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+static void take(void)
+{
+    char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
     if (memory == MAP_FAILED)
-        _exit(1);
+        return;
     /* Not zeros, which some kernels give back. */
     memset(memory, 0x5a, size);
     for (;;)
@@ -54,11 +52,7 @@ int main(int count, char **words)
 {
     static const struct option known[] = {
         {"workers", required_argument, NULL, 'w'}, {"size", required_argument, NULL, 's'}, {0, 0, 0, 0}};
-    const struct timespec second = {.tv_sec = 1};
-    const pid_t self = getpid();
     long workers = 1;
-    size_t size = 0;
-    sigset_t ends;
     int option;
 
     while ((option = getopt_long(count, words, "", known, NULL)) != -1) {
@@ -73,21 +67,6 @@ int main(int count, char **words)
         fputs("memStress: expected --workers 1 or more and --size such as 128MB\n", stderr);
         return 2;
     }
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGTERM);
-    sigaddset(&ends, SIGINT);
-    sigprocmask(SIG_BLOCK, &ends, NULL);
-    for (long missing = workers;;) {
-        for (; missing > 0; missing--) {
-            const pid_t child = fork();
-            if (child == 0)
-                take(size, self);
-            if (child < 0)
-                break;
-        }
-        if (sigtimedwait(&ends, NULL, &second) > 0)
-            return 0; /* the workers end with their parent */
-        while (waitpid(-1, NULL, WNOHANG) > 0)
-            missing++;
-    }
+    keep(workers, take);
+    return 0;
 }
