@@ -94,6 +94,11 @@ class Cluster:
             case ["apis", "reprise.dev", "v1alpha1", "agentattempts"]:
                 if request.query.get("watch"):
                     queue: asyncio.Queue[Json] = asyncio.Queue()
+                    # What has changed since the list that the watch goes on from, as the API server tells it.
+                    since = int(request.query.get("resourceVersion") or self.version)
+                    for obj in self.attempts.values():
+                        if int(obj["metadata"].get("resourceVersion") or 0) > since:
+                            queue.put_nowait({"type": "MODIFIED", "object": obj})
                     self.watchers.append(queue)
                     return await self._stream(request, queue)
                 items = list(self.attempts.values())
