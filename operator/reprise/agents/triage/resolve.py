@@ -25,7 +25,7 @@ def resolve(suspected: Iterable[Hypothesis], world: World) -> Sequence[Hypothesi
         if one.entity not in best or one.confidence > best[one.entity].confidence:
             best[one.entity] = one
     ranked = sorted(best.values(), key=lambda one: (-one.confidence, one.entity))
-    dependents = _dependents(world)
+    dependents = environment.callers(world)
     chosen: list[Hypothesis] = []
     explained: set[str] = set()
     for one in ranked:
@@ -38,14 +38,6 @@ def resolve(suspected: Iterable[Hypothesis], world: World) -> Sequence[Hypothesi
     if not chosen and ranked and ranked[0].confidence >= GUESS and world.complaining():
         return ranked[:1]
     return chosen
-
-
-def _dependents(world: World) -> Mapping[str, set[str]]:
-    """workload -> the workloads that are configured to call it."""
-    found: dict[str, set[str]] = {}
-    for caller, callee, _ in environment.dependencies(world):
-        found.setdefault(callee["metadata"]["name"], set()).add(caller["metadata"]["name"])
-    return found
 
 
 def _reach(names: Iterable[str], dependents: Mapping[str, set[str]]) -> set[str]:

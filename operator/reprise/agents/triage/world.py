@@ -101,6 +101,10 @@ class World:
             )
         return kind or "Pod", name
 
+    def pods_of(self, kind: str, name: str) -> list[Json]:
+        """The pods behind which this workload is."""
+        return [pod for pod in self.pods if self.owner({"kind": "Pod", **pod}) == (kind, name)]
+
     def selected_workloads(self, service: Json) -> list[Json]:
         """The workloads whose pods a Service would select."""
         selector = service.get("spec", {}).get("selector") or {}
@@ -195,6 +199,17 @@ def parse_time(text: object) -> dt.datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+
+
+def about(event: Json) -> Json:
+    """The object of an Event, in either of its two API versions."""
+    found: Json = event.get("involvedObject") or event.get("regarding") or {}
+    return found
+
+
+def event_text(event: Json) -> str:
+    """An Event's message, in either of its two API versions."""
+    return str(event.get("message") or event.get("note") or "")
 
 
 def event_time(event: Json) -> str | None:

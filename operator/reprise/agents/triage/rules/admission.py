@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from reprise.agents.protocol import Hypothesis, Json
-from reprise.agents.triage.world import World
+from reprise.agents.triage.world import World, about, event_text
 
 _QUOTA = re.compile(r"(?:exceeded|failed) quota: ([^,:\s]+)")
 _POLICY = re.compile(r"ValidatingAdmissionPolicy '([^']+)'")
@@ -57,15 +57,15 @@ def _refusals(world: World) -> Iterator[tuple[str, str, str]]:
             if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
                 yield "ReplicaSet", rs["metadata"]["name"], str(condition.get("message", ""))
     for event in world.events:
-        about = event.get("involvedObject") or event.get("regarding") or {}
+        of = about(event)
         if event.get("reason") != "FailedCreate":
             continue
-        if about.get("kind") == "ReplicaSet" and about.get("name") not in short:
+        if of.get("kind") == "ReplicaSet" and of.get("name") not in short:
             continue  # it got its pods in the end
         yield (
-            str(about.get("kind")),
-            str(about.get("name")),
-            str(event.get("message") or event.get("note") or ""),
+            str(of.get("kind")),
+            str(of.get("name")),
+            event_text(event),
         )
 
 

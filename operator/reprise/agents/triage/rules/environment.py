@@ -69,6 +69,14 @@ def dependencies(world: World) -> Iterator[tuple[Json, Json, Json]]:
                     yield caller, callee, names[name]
 
 
+def callers(world: World) -> dict[str, set[str]]:
+    """workload -> the workloads that are configured to call it, by name."""
+    found: dict[str, set[str]] = {}
+    for caller, callee, _ in dependencies(world):
+        found.setdefault(callee["metadata"]["name"], set()).add(caller["metadata"]["name"])
+    return found
+
+
 def _serves(service: Json, port: int) -> bool:
     """A Service without ports (ExternalName) forwards them all."""
     ports = {one["port"] for one in service["spec"].get("ports") or ()}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from reprise.agents.protocol import Hypothesis, Json
 from reprise.agents.triage.rules import changes
-from reprise.agents.triage.world import World, containers, event_time, template
+from reprise.agents.triage.world import World, about, containers, event_time, template
 
 _IMAGE = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
@@ -12,7 +12,8 @@ _IMAGE = frozenset(
 _START = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"})
 
 
-def _states(pod: Json) -> Iterator[Json]:
+def container_states(pod: Json) -> Iterator[Json]:
+    """What the status says of each container, the init containers first."""
     status = pod.get("status", {})
     yield from status.get("initContainerStatuses") or ()
     yield from status.get("containerStatuses") or ()
@@ -20,7 +21,7 @@ def _states(pod: Json) -> Iterator[Json]:
 
 def _waiting(world: World, reasons: frozenset[str], rule: str, confidence: float) -> Iterator[Hypothesis]:
     for pod in world.pods:
-        for state in _states(pod):
+        for state in container_states(pod):
             waiting = state.get("state", {}).get("waiting") or {}
             if waiting.get("reason") in reasons:
                 kind, name = world.owner({"kind": "Pod", **pod})
@@ -45,7 +46,7 @@ def container_cannot_start(world: World) -> Iterator[Hypothesis]:
 def crashes(world: World) -> Iterator[Hypothesis]:
     """Containers that end again and again. Out of memory is its own doing; else it may be what it needs."""
     for pod in world.pods:
-        for state in _states(pod):
+        for state in container_states(pod):
             last = (state.get("lastState") or {}).get("terminated") or {}
             now = state.get("state") or {}
             ended = now.get("terminated") or last
@@ -92,13 +93,9 @@ def ended_again(world: World) -> Iterator[Hypothesis]:
 def _killed(world: World) -> Iterator[str]:
     """The pods that Events of the window say were ended."""
     for event in world.events:
-        about = event.get("involvedObject") or event.get("regarding") or {}
-        if (
-            event.get("reason") == "Killing"
-            and about.get("kind") == "Pod"
-            and world.in_window(event_time(event))
-        ):
-            yield str(about.get("name", ""))
+        of = about(event)
+        if (event.get("reason"), of.get("kind")) == ("Killing", "Pod") and world.in_window(event_time(event)):
+            yield str(of.get("name", ""))
 
 
 def not_ready(world: World) -> Iterator[Hypothesis]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from reprise.agents.protocol import Hypothesis, Json
 from reprise.agents.triage.rules import arrivals
-from reprise.agents.triage.world import World, event_time
+from reprise.agents.triage.world import World, about, event_text, event_time
 
 _PREEMPTED = re.compile(r"Preempted by pod (\S+)")
 # Taints that Kubernetes itself puts on nodes: a closed node is told by its `unschedulable`, a sick one by its
@@ -70,38 +70,25 @@ def _tainted(node: Json) -> bool:
 
 def _preemptors(world: World, owner: tuple[str, str]) -> list[tuple[str, str]]:
     """Whose pods took the place of the owner's: as the event says; or the newcomers of higher priority."""
+    if found := _named_as_preemptors(world, owner[1]):
+        return sorted(found)
+    newcomers = [("Deployment", deployment["metadata"]["name"]) for deployment in arrivals.newcomers(world)]
+    usual = _priority(world, owner)
+    return sorted(one for one in newcomers if _priority(world, one) > usual)
+
+
+def _named_as_preemptors(world: World, name: str) -> set[tuple[str, str]]:
     by_uid = {pod["metadata"].get("uid"): pod for pod in world.pods}
     found = set()
     for event in world.events:
-        about = event.get("involvedObject") or event.get("regarding") or {}
-        text = str(event.get("message") or event.get("note") or "")
-        taker = _PREEMPTED.search(text)
+        taker = _PREEMPTED.search(event_text(event))
         if event.get("reason") != "Preempted" or not taker or not world.in_window(event_time(event)):
             continue
-        if not str(about.get("name", "")).startswith(f"{owner[1]}-"):
-            continue
-        if pod := by_uid.get(taker[1]):
+        if str(about(event).get("name", "")).startswith(f"{name}-") and (pod := by_uid.get(taker[1])):
             found.add(world.owner({"kind": "Pod", **pod}))
-    if not found:
-        usual = max(
-            (
-                int((pod.get("spec") or {}).get("priority") or 0)
-                for pod in world.pods
-                if _of(world, pod, owner)
-            ),
-            default=0,
-        )
-        found = {
-            ("Deployment", deployment["metadata"]["name"])
-            for deployment in arrivals.newcomers(world)
-            if any(
-                int((pod.get("spec") or {}).get("priority") or 0) > usual
-                for pod in world.pods
-                if _of(world, pod, ("Deployment", deployment["metadata"]["name"]))
-            )
-        }
-    return sorted(found)
+    return found
 
 
-def _of(world: World, pod: Json, owner: tuple[str, str]) -> bool:
-    return world.owner({"kind": "Pod", **pod}) == owner
+def _priority(world: World, workload: tuple[str, str]) -> int:
+    """The highest of its pods; 0 without any."""
+    return max((int(pod.get("spec", {}).get("priority") or 0) for pod in world.pods_of(*workload)), default=0)

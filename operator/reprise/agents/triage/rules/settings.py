@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from reprise.agents.protocol import Hypothesis, Json
 from reprise.agents.triage.rules import changes, environment
+from reprise.agents.triage.rules.pods import container_states
 from reprise.agents.triage.world import World, containers, template
 
 # A pod that reads more than this says too little about any of it.
@@ -12,13 +13,11 @@ _FEW = 2
 
 def read_anew(world: World) -> Iterator[Hypothesis]:
     """A workload whose pod was made anew with the old template, and which works no more: what it read."""
-    callers: dict[str, set[str]] = {}
-    for caller, callee, _ in environment.dependencies(world):
-        callers.setdefault(callee["metadata"]["name"], set()).add(caller["metadata"]["name"])
+    callers = environment.callers(world)
     for deployment in world.deployments:
         name = deployment["metadata"]["name"]
         sources = _sources(template(deployment))
-        pods = [pod for pod in world.pods if world.owner({"kind": "Pod", **pod}) == ("Deployment", name)]
+        pods = world.pods_of("Deployment", name)
         if not 0 < len(sources) <= _FEW or not _made_anew(world, deployment, pods):
             continue
         crashing = any(_crashes(pod) for pod in pods)
@@ -44,12 +43,10 @@ def _made_anew(world: World, deployment: Json, pods: Sequence[Json]) -> bool:
 
 
 def _crashes(pod: Json) -> bool:
-    status = pod.get("status") or {}
-    states = [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
     return any(
         (state.get("state", {}).get("waiting") or {}).get("reason") == "CrashLoopBackOff"
         or (state.get("restartCount", 0) > 0 and not state.get("ready"))
-        for state in states
+        for state in container_states(pod)
     )
 
 
