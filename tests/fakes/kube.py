@@ -76,6 +76,10 @@ class FakeKube(Kube):
         """Let time pass: timestamps are whole seconds, as on a real server."""
         self._now += timedelta(seconds=seconds)
 
+    def now(self) -> datetime:
+        """The time on the server's own clock."""
+        return self._now
+
     def store(self, manifest: Json) -> Json:
         """Make or replace an object whole, its status included."""
         resource = self._resources[manifest["apiVersion"]][manifest["kind"]]

@@ -106,6 +106,13 @@ def submitted(agent: Agent) -> list[str]:
     return entities
 
 
+def why(result: scoring.Score, journal: list[dict[str, Any]]) -> str:
+    """What the agent suspected and why, a line each."""
+    wrong = ", ".join(map(str, (*result.false_positives, *result.missed)))
+    lines = [json.dumps(entry) for entry in journal if entry["event"] == "hypothesis"]
+    return "\n".join([f"score {result.score}, wrong or missed: {wrong}", *lines])
+
+
 @pytest.mark.parametrize("mechanism", sorted(INCIDENTS))
 async def test_finds_the_cause(
     mechanism: str, kube: Kube, shop: str, gateway: Gateway, tmp_path: Path
@@ -120,7 +127,7 @@ async def test_finds_the_cause(
         journal = triage(agent, tmp_path)
         entities = [EntityId.parse(text) for text in submitted(agent)]
         result = scoring.score(await engine.truth(plan), entities)
-        assert result.score == 1.0, (result, journal)
+        assert result.score == 1.0, why(result, journal)
     finally:
         await settle(engine.revert, plan)
         await until(lambda: serves(kube, shop), "the shop to serve again")

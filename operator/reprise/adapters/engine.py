@@ -4,7 +4,7 @@ Every method may be called again at any time, by another process too: what has b
 cluster.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -37,8 +37,9 @@ class Progress:
 class Engine:
     """Does plans to the cluster behind `kube` and undoes them."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: Kube, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._kube = kube
+        self._clock = clock
 
     async def plan(self, wanted: scenarios.Scenario, namespace: str, seed: int) -> plans.Plan:
         """Work out what the scenario does to this very cluster. Changes nothing: it is tried as a dry run.
@@ -65,27 +66,22 @@ class Engine:
     async def _bring(
         self, mutations: Sequence[PlannedMutation], steps: Sequence[plans.Step], *, back: bool
     ) -> Progress:
-        done, wrote = 0, False
+        done = 0
         waiting: list[str] = []
         conflicts: list[str] = []
         for planned in mutations:
-            move, changed = await engine_write.bring(self._kube, planned, back=back)
-            wrote |= changed
-            match move:
+            match await engine_write.bring(self._kube, planned, back=back):
                 case mutating.Wait(reason):
                     waiting.append(reason)
                     if back:
-                        await engine_chaos.release(self._kube, planned.ref, datetime.now(UTC))
+                        await engine_chaos.release(self._kube, planned.ref, self._clock())
                 case mutating.Done(conflict) if conflict:
                     conflicts.append(conflict)
                 case _:
                     done += 1
         if not waiting and (back or not conflicts):
-            if wrote and any(isinstance(step, plans.RecyclePods) for step in steps):
-                # Pods are told from older ones by the second in which they were made: let that second pass.
-                waiting.append("the change to be older than the pods that are made next")
-            else:
-                waiting += [text for step in steps if (text := await engine_steps.perform(self._kube, step))]
+            now = self._clock()
+            waiting += [text for step in steps if (text := await engine_steps.perform(self._kube, step, now))]
         settled = not waiting and (back or not conflicts)
         return Progress(done, len(mutations), settled, tuple(waiting), tuple(conflicts))
 

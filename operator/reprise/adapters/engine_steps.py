@@ -5,7 +5,7 @@ Every function returns "" when its condition holds, else what it waits for. A De
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, assert_never
 
 from reprise.adapters import engine_chaos
@@ -32,14 +32,16 @@ from reprise.domain.plan import (
 )
 
 _HASH_LABEL = "pod-template-hash"
+# What the API server's times are cut to.
+_SECOND = timedelta(seconds=1)
 
 
-async def perform(kube: Kube, step: Step) -> str:
+async def perform(kube: Kube, step: Step, now: datetime) -> str:
     """Bring the step's condition nearer; "" when it holds."""
     if isinstance(step, WaitInjected):
         return await engine_chaos.injected(kube, step.experiment)
     if isinstance(step, WaitReleased):
-        return await engine_chaos.released(kube, step.experiment, step.made, datetime.now(UTC))
+        return await engine_chaos.released(kube, step.experiment, step.made, now)
     deployment = await kube.get(step.deployment)
     if deployment is None:
         return ""
@@ -49,9 +51,9 @@ async def perform(kube: Kube, step: Step) -> str:
         case WaitPodsMade():
             return await _made(kube, deployment, 1)
         case RecyclePods():
-            return await _recycle(kube, deployment, step.after, step.one_by_one)
+            return await _recycle(kube, deployment, step.after, now, one_by_one=step.one_by_one)
         case RecycleUsers():
-            return await _recycle_users(kube, deployment, step)
+            return await _recycle_users(kube, deployment, step, now)
         case RemovePods():
             return await _remove(kube, deployment)
         case ReplacePods():
@@ -170,8 +172,12 @@ async def _made(kube: Kube, deployment: Json, wanted: int) -> str:
     return "" if made >= wanted else f"{wanted - made} new pods of {_name(deployment)} to be made"
 
 
-async def _recycle(kube: Kube, deployment: Json, after: ObjectRef, one_by_one: bool) -> str:
-    stale = await _older(kube, deployment, after)
+async def _recycle(kube: Kube, deployment: Json, after: ObjectRef, now: datetime, *, one_by_one: bool) -> str:
+    changed = await _changed(kube, after)
+    if changed is not None and timedelta() <= now - changed < _SECOND:
+        # A pod that is made within this second would be taken for an older one, and replaced in vain.
+        return f"the change of {after} to be older than the pods that are made next"
+    stale = await _older(kube, deployment, changed)
     if not one_by_one:
         await _delete_pods(kube, stale)
     elif not unavailable(deployment):
@@ -181,25 +187,25 @@ async def _recycle(kube: Kube, deployment: Json, after: ObjectRef, one_by_one: b
     return f"{len(stale)} pods of {_name(deployment)} to be replaced" if stale else ""
 
 
-async def _recycle_users(kube: Kube, deployment: Json, step: RecycleUsers) -> str:
+async def _recycle_users(kube: Kube, deployment: Json, step: RecycleUsers, now: datetime) -> str:
     servers = await kube.get(step.servers)
-    if servers is not None and await _older(kube, servers, step.after):
+    if servers is not None and await _older(kube, servers, await _changed(kube, step.after)):
         return f"the pods of {_name(deployment)} to be replaced, after those of {_name(servers)}"
-    return await _recycle(kube, deployment, step.after, one_by_one=False)
+    return await _recycle(kube, deployment, step.after, now, one_by_one=False)
 
 
-async def _older(kube: Kube, deployment: Json, cause: ObjectRef) -> list[Json]:
-    """The pods that were made before the last change of the cause, which may be gone."""
+async def _changed(kube: Kube, cause: ObjectRef) -> datetime | None:
+    """When the cause was last changed; None when it is gone."""
     found = await kube.get(cause)
-    if found is None:
-        return []
-    changed = last_change(found)
-    # NB: times have whole seconds. A pod of the very second of the change may be older, so it goes too: at
-    # worst one pod is replaced in vain.
+    return None if found is None else last_change(found)
+
+
+async def _older(kube: Kube, deployment: Json, changed: datetime | None) -> list[Json]:
+    """The pods that were made before the change. Times have whole seconds: those of its very second too."""
     return [
         pod
         for pod in await pods_of(kube, deployment)
-        if _time(pod["metadata"]["creationTimestamp"]) <= changed
+        if changed is not None and _time(pod["metadata"]["creationTimestamp"]) <= changed
     ]
 
 

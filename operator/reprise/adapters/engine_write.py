@@ -37,31 +37,29 @@ def recreatable(found: Json) -> Json:
     return {**{k: v for k, v in found.items() if k != "status"}, "metadata": metadata}
 
 
-async def bring(kube: Kube, planned: PlannedMutation, *, back: bool) -> tuple[mutating.Move, bool]:
+async def bring(kube: Kube, planned: PlannedMutation, *, back: bool) -> mutating.Move:
     """Bring one mutation about (or take it back) as far as possible now.
 
-    Returns where it stands (Done or Wait) and whether anything was written. Raises Conflict when somebody
-    writes the object all the time, Refused and InvalidInput when the API server does not want it.
+    Returns where it stands: Done or Wait. Raises Conflict when somebody writes the object all the time,
+    Refused and InvalidInput when the API server does not want it.
     """
     decide = mutating.backward if back else mutating.forward
-    wrote = False
     for _ in range(_TRIES):
         move = decide(planned, await kube.get(planned.ref))
         try:
             match move:
                 case mutating.Done() | mutating.Wait():
-                    return move, wrote
+                    return move
                 case mutating.Make(manifest):
                     await make(kube, manifest)
                 case mutating.Write(manifest):
                     await write(kube, manifest)
                 case mutating.Remove(uid):
                     await kube.delete(planned.ref, uid=uid)
-            wrote = True
         except (errors.Conflict, errors.NotFound):
             if await _homeless(kube, planned):
                 reason = f"{planned.ref}: expected its namespace to be there, found none; nothing to write to"
-                return mutating.Done(reason), wrote
+                return mutating.Done(reason)
             continue  # somebody was faster: read again and decide anew
     raise errors.Conflict(
         f"{planned.ref}: expected to write it within {_TRIES} tries, found it changed each time"

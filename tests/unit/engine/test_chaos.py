@@ -223,8 +223,8 @@ async def test_pods_in_back_off_are_replaced_and_others_are_not(state: Json, rep
     }
     kube = FakeKube(deployment, pod("cart-1", containerStatuses=statuses), pod("cart-2"))
     step = plan.ReplaceBackedOff(ObjectRef("apps/v1", "Deployment", "otel-demo", "cart"))
-    assert ("1 pods" in await engine_steps.perform(kube, step)) is replaced
-    assert await engine_steps.perform(kube, step) == ""
+    assert ("1 pods" in await engine_steps.perform(kube, step, at(0))) is replaced
+    assert await engine_steps.perform(kube, step, at(0)) == ""
     left = [path.rpartition("/")[2] for path in kube.objects() if "/pods/" in path]
     assert left == (["cart-2"] if replaced else ["cart-1", "cart-2"])
 

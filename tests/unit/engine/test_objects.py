@@ -63,7 +63,7 @@ def coredns() -> list[dict[str, Any]]:
 
 async def test_name_servers_are_replaced_one_by_one() -> None:
     kube = world(*coredns())
-    engine = Engine(kube)
+    engine = Engine(kube, kube.now)
 
     def servers() -> list[str]:
         return sorted(
