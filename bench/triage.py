@@ -6,7 +6,6 @@ it.
 """
 
 import json
-import math
 import statistics
 import sys
 import tempfile
@@ -14,7 +13,6 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from tests.support import triage_agent
 
@@ -26,8 +24,6 @@ from reprise.snapshot import manifest, private
 
 SEED = 1
 TIMEOUT_SECONDS = 300
-# The 97.5th percentile of the normal distribution.
-_Z = statistics.NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
@@ -38,21 +34,6 @@ class Solved:
     score: float
     requests: int
     seconds: float
-
-
-class Interval(NamedTuple):
-    """Both ends of a 95 % interval of a share."""
-
-    low: float
-    high: float
-
-
-def wilson(hits: int, n: int) -> Interval:
-    """The score interval of a share (Wilson 1927): it has a width also where all or none hit. n > 0."""
-    share, square = hits / n, _Z * _Z
-    middle = (share + square / (2 * n)) / (1 + square / n)
-    half = _Z / (1 + square / n) * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
-    return Interval(max(0.0, middle - half), min(1.0, middle + half))
 
 
 def by_scenario(found: Iterable[Solved]) -> dict[str, list[Solved]]:
@@ -69,9 +50,9 @@ def table(found: Sequence[Solved]) -> str:
     means = {name: statistics.fmean(one.score for one in group) for name, group in groups.items()}
     interval = stats.mean_interval(list(means.values()), SEED)
     right = sum(mean == 1.0 for mean in means.values())
-    share = wilson(right, len(means))
+    low, high = stats.share_interval(right, len(means))
     mean = f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
-    exactly = f"{right} of {len(means)} [{share.low:.3f}, {share.high:.3f}]"
+    exactly = f"{right} of {len(means)} [{low:.3f}, {high:.3f}]"
     lines = [
         "### `triage` on recorded incidents, replayed",
         "",

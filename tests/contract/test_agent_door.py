@@ -19,6 +19,8 @@ from reprise.agents.http_door import HttpDoor
 from reprise.agents.journal import Journal
 from reprise.agents.protocol import DoorError
 from reprise.agents.triage import __main__ as triage
+from reprise.domain import errors, kubeconfig
+from reprise.proof import yardstick
 
 TOKEN = "0" * 64
 
@@ -192,3 +194,28 @@ def test_names_are_quoted(gateway: SmallGateway) -> None:
 def test_only_http(url: str) -> None:
     with pytest.raises(ValueError, match=r"http\(s\)"):
         HttpDoor(url, TOKEN, None, Journal(io.StringIO()))
+
+
+def config(gateway: SmallGateway, token: str = TOKEN) -> bytes:
+    # Over plain HTTP nobody looks at the authority.
+    return json.dumps(kubeconfig.build(gateway.url, "none", token, "shop")).encode()
+
+
+async def test_a_proof_plays_the_agent(gateway: SmallGateway) -> None:
+    found = await yardstick.play(config(gateway))
+    assert gateway.submitted == [{"entities": [{"name": "shop/Deployment/cart"}]}]
+    assert found.entities == ("shop/Deployment/cart",)
+    assert found.score is None, "the run says what it scored"
+    assert found.requests == len(gateway.seen) + 1, "the submission too"
+    assert any(line.startswith("shop/Deployment/cart (scaled-to-zero, 0.9") for line in found.suspected)
+
+
+async def test_a_proof_takes_a_refused_agent_for_no_answer(gateway: SmallGateway) -> None:
+    with pytest.raises(errors.Unreachable, match=r"exit code \d+: .*expected a token"):
+        await yardstick.play(config(gateway, "1" * 64))
+
+
+async def test_a_proof_waits_for_the_agent_only_so_long(gateway: SmallGateway) -> None:
+    with pytest.raises(errors.Unreachable, match="within 0 s"):
+        await yardstick.play(config(gateway), seconds=0.01)
+    assert gateway.submitted == []

@@ -87,7 +87,8 @@ def prove(
     For each: the application is quiet; the fault is injected; every required symptom shows; the truth can be
     found through the agent's door, and neither the answer itself nor any name of ours; the right answer
     scores 1.0, the empty one 0, naming everything less than 0.2, naming only where it hurts 0; the fault is
-    taken back; nothing has changed. A result counts until its scenario's file changes, so that a broken-off
+    taken back; nothing has changed. The rules-only agent `triage` tries its hand first, which is part of the
+    result and not of the verdict. A result counts until its scenario's file changes, so that a broken-off
     proof goes on where it stopped.
 
     \b
@@ -187,11 +188,14 @@ def line(result: Proof) -> str:
 
 def _show(proofs: Sequence[Proof]) -> None:
     table = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("SCENARIO", "VERDICT", "SYMPTOM S", "RECOVER S", "REASON"):
+    for heading in ("SCENARIO", "VERDICT", "SYMPTOM S", "RECOVER S", "TRIAGE", "REASON"):
         table.add_column(heading, overflow="fold", no_wrap=heading == "SCENARIO")
     for one in proofs:
         times = ("" if t is None else f"{t:.0f}" for t in (one.to_symptom_seconds, one.to_recover_seconds))
-        table.add_row(one.scenario, one.verdict.value, *times, one.reason)
+        score = one.yardstick.score if one.yardstick else None
+        table.add_row(
+            one.scenario, one.verdict.value, *times, "" if score is None else f"{score:.2f}", one.reason
+        )
     rich.console.Console(width=None if sys.stdout.isatty() else 200).print(table)
     click.echo(summary(proofs))
 
@@ -208,4 +212,7 @@ def summary(proofs: Sequence[Proof]) -> str:
     ):
         if known := [value for value in values if value is not None]:
             text += f"; {label}: median {statistics.median(known):.0f} s, p90 {p90(known):.0f} s"
+    scores = [one.yardstick.score for one in proven if one.yardstick and one.yardstick.score is not None]
+    if scores:
+        text += f"; triage: mean {statistics.fmean(scores):.3f}, n {len(scores)}"
     return text

@@ -62,13 +62,29 @@ class Leak:
 
 
 @dataclass(frozen=True)
+class Yardstick:
+    """What the rules-only agent made of the incident. `score` is None when its attempt was not scored.
+
+    entities: what it handed in; requests: to the gateway, the submission among them; seconds: of its process;
+    suspected: what it thought of, with rule, confidence and evidence, a line each.
+    """
+
+    score: float | None
+    entities: tuple[str, ...] = ()
+    requests: int = 0
+    seconds: float = 0.0
+    suspected: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Proof:
     """How one scenario fared. Seconds are None for what was not reached.
 
     to_symptom: from the first change to the last required symptom. to_recover: from the first inverse to
     quiet and no drift. whole: from the run's start to its end, baseline included. leak: None in results from
     before there was a hunt, and where no agent was let in. snapshot: what the folder of what was recorded is
-    called in the operator's volume, "" for none.
+    called in the operator's volume, "" for none. yardstick: None like `leak`, and where the agent did not
+    come to an answer; it proves nothing and is no part of the verdict.
     """
 
     scenario: str
@@ -88,6 +104,7 @@ class Proof:
     finished_at: str = ""
     leak: Leak | None = None
     snapshot: str = ""
+    yardstick: Yardstick | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +113,7 @@ class Findings:
 
     unreachable: the truth's entities that an agent could not find through its door. visible: how many
     entities the answer "everything" named. scores: what each answer got; None for unscored. leak: the hunt
-    through the door, None where there was none.
+    through the door, None where there was none. yardstick: what the rules-only agent handed in.
     """
 
     truth: Truth = field(default_factory=Truth)
@@ -104,6 +121,7 @@ class Findings:
     visible: int = 0
     scores: Mapping[Answer, float | None] = field(default_factory=dict)
     leak: Leak | None = None
+    yardstick: Yardstick | None = None
 
 
 def answers(control: bool) -> tuple[Answer, ...]:

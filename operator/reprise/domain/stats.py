@@ -2,10 +2,13 @@
 
 import math
 import random
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 RESAMPLES = 2000
+# The 97.5th percentile of the normal distribution.
+_Z = statistics.NormalDist().inv_cdf(0.975)
 _LOW, _HIGH = 0.025, 0.975
 
 
@@ -38,6 +41,17 @@ def mean_interval(values: Sequence[float], seed: int) -> MeanInterval:
     draw = random.Random(seed).random  # noqa: S311 - statistics, not secrets
     means = sorted(_mean([ordered[int(draw() * n)] for _ in range(n)]) for _ in range(RESAMPLES))
     return MeanInterval(_mean(ordered), n, _quantile(means, _LOW), _quantile(means, _HIGH))
+
+
+def share_interval(hits: int, n: int) -> tuple[float, float]:
+    """Both ends of the 95 % score interval of a share (Wilson 1927); n > 0.
+
+    Unlike the bootstrap's it has a width also where all or none hit.
+    """
+    share, square = hits / n, _Z * _Z
+    middle = (share + square / (2 * n)) / (1 + square / n)
+    half = _Z / (1 + square / n) * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -3,8 +3,11 @@
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
+from reprise.domain import stats
 from reprise.domain.proof import Proof, Verdict, p90
 from reprise.domain.scenario import Scenario
+
+_SEED = 1
 
 
 def markdown(scenarios: Iterable[Scenario], proofs: Mapping[str, Proof], about: str) -> str:
@@ -18,8 +21,9 @@ def markdown(scenarios: Iterable[Scenario], proofs: Mapping[str, Proof], about: 
         "",
         *_figures(wanted, known),
         "",
-        "| scenario | title | mechanisms | difficulty | verdict | seen after | symptoms seen | quiet after |",
-        "|---|---|---|---|---|---|---|---|",
+        "| scenario | title | mechanisms | difficulty | verdict | seen after | symptoms seen | quiet after "
+        "| `triage` |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for one in wanted:
         lines.append(_row(one, proofs.get(one.name)))
@@ -58,18 +62,41 @@ def _figures(wanted: Sequence[Scenario], known: Sequence[Proof]) -> list[str]:
         if numbers := [value for value in values if value is not None]:
             median, late = statistics.median(numbers), p90(numbers)
             lines.append(f"| {label} | median {median:.0f}, 90th percentile {late:.0f}, n {len(numbers)} |")
-    return lines
+    return lines + _yardstick(proven)
+
+
+def _yardstick(proven: Sequence[Proof]) -> list[str]:
+    """How the rules-only agent did on what was proven, while it was live."""
+    played = [p.yardstick for p in proven if p.yardstick is not None and p.yardstick.score is not None]
+    scores = [one.score for one in played if one.score is not None]
+    if not scores:
+        return []
+    mean, right = stats.mean_interval(scores, _SEED), sum(score == 1.0 for score in scores)
+    low, high = stats.share_interval(right, len(scores))
+    requests = statistics.median(one.requests for one in played)
+    seconds = statistics.median(one.seconds for one in played)
+    interval = f"{mean.mean:.3f} [{mean.low:.3f}, {mean.high:.3f}], n {mean.n}"
+    return [
+        f"| score of `triage`, mean over scenarios, 95 % bootstrap interval | {interval} |",
+        f"| scenarios that it solved exactly, 95 % Wilson interval | {right} [{low:.3f}, {high:.3f}] |",
+        f"| its requests and seconds, medians | {requests:.0f}, {seconds:.1f} s |",
+    ]
 
 
 def _row(one: Scenario, result: Proof | None) -> str:
     mechanisms = ", ".join(f"`{m}`" for m in dict.fromkeys(f.mechanism for f in one.faults)) or "control"
     start = f"| `{one.name}` | {_cell(one.title)} | {mechanisms} | {one.difficulty.value} | "
     if result is None:
-        return start + "not run | | | |"
+        return start + "not run | | | | |"
     symptom = "" if result.to_symptom_seconds is None else f"{result.to_symptom_seconds:.0f} s"
     quiet = "" if result.to_recover_seconds is None else f"{result.to_recover_seconds:.0f} s"
     seen = "; ".join(f"{_cell(s.symptom)} ({s.seconds:.0f} s)" for s in result.symptoms)
-    return start + f"{result.verdict} | {symptom} | {seen} | {quiet} |"
+    return start + f"{result.verdict} | {symptom} | {seen} | {quiet} | {_score(result)} |"
+
+
+def _score(result: Proof) -> str:
+    score = result.yardstick.score if result.yardstick else None
+    return "" if score is None else f"{score:.2f}"
 
 
 def _cell(text: str) -> str:

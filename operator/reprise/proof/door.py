@@ -15,17 +15,23 @@ from reprise.domain.submission import MAX_ENTITIES
 from reprise.faults import consumers
 
 
-@contextlib.asynccontextmanager
-async def open_door(kube: Kube, namespace: str, attempt: str) -> AsyncIterator[Kube]:
-    """A connection with the attempt's own kubeconfig. Raises NotFound when the operator made none."""
+async def kubeconfig(kube: Kube, namespace: str, attempt: str) -> bytes:
+    """The attempt's own kubeconfig. Raises NotFound when the operator made none."""
     ref = ObjectRef("v1", "Secret", namespace, f"{attempt}-kubeconfig")
     found = await kube.get(ref)
     if found is None:
         raise errors.NotFound(f"expected {ref} with the attempt's kubeconfig, found none")
+    return base64.b64decode(found["data"]["kubeconfig"])
+
+
+@contextlib.asynccontextmanager
+async def open_door(kube: Kube, namespace: str, attempt: str) -> AsyncIterator[Kube]:
+    """A connection with the attempt's own kubeconfig. Raises NotFound when the operator made none."""
+    config = await kubeconfig(kube, namespace, attempt)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kubeconfig"
         path.touch(mode=0o600)
-        path.write_bytes(base64.b64decode(found["data"]["kubeconfig"]))
+        path.write_bytes(config)
         async with await Kube.connect(str(path)) as door:
             yield door
 

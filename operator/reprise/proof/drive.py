@@ -1,6 +1,7 @@
 """One scenario in one namespace: apply its run, answer for the agents, wait for its end, judge."""
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime as dt
 import hashlib
@@ -17,6 +18,7 @@ from reprise.domain.run_status import Phase
 from reprise.domain.scenario import Scenario
 from reprise.domain.submission import MAX_ENTITIES
 from reprise.proof import door, hunt, waiting
+from reprise.proof import yardstick as yardsticks
 from reprise.snapshot import private
 
 RUNS_NAMESPACE = "default"
@@ -73,7 +75,7 @@ class Driver:
         scores = dict(
             zip(proof.answers(scenario.control), (a.score for a in run.status.attempts), strict=False)
         )
-        found = dataclasses.replace(found, scores=scores)
+        found = dataclasses.replace(found, scores=scores, yardstick=_scored(found.yardstick, run))
         verdict, reason, checks = proof.judge(
             scenario.name, run.status, found, control=scenario.control, attempted=attempted
         )
@@ -91,6 +93,7 @@ class Driver:
             whole_seconds=whole,
             finished_at=_now(),
             leak=found.leak,
+            yardstick=found.yardstick,
             snapshot=run.status.snapshot.name if run.status.snapshot else "",
         )
 
@@ -101,7 +104,7 @@ class Driver:
         return ObjectRef(model.API_VERSION, benchmark_run.KIND, RUNS_NAMESPACE, name)
 
     def _manifest(self, ref: ObjectRef, scenario: Scenario, namespace: str) -> Json:
-        count = len(proof.answers(scenario.control))
+        count = _attempts(scenario.control)
         return {
             "apiVersion": ref.api_version,
             "kind": ref.kind,
@@ -155,7 +158,9 @@ class Driver:
         secret = run_document.document(run, scenario, planned, truth)
         secret["injector"] = await private.injector_objects(self.kube)
         namespace = run.spec.application.namespace
-        names = await self._attempts(run, len(proof.answers(scenario.control)))
+        *names, last = await self._attempts(run, _attempts(scenario.control))
+        # First of all: the longer an incident lasts, the more of it shows.
+        yardstick = await self._yardstick(run, last)
         right = [cause.entity for cause in truth.root_causes]
         missing: tuple[str, ...] = ()
         visible: list[EntityId] = []
@@ -176,7 +181,19 @@ class Driver:
                     case proof.Answer.SYMPTOMS:
                         entities = list(proof.symptomatic(_services(run), namespace, truth))
                 await door.submit(through, entities)
-        return proof.Findings(truth, missing, min(len(visible), MAX_ENTITIES), leak=leak)
+        return proof.Findings(truth, missing, min(len(visible), MAX_ENTITIES), leak=leak, yardstick=yardstick)
+
+    async def _yardstick(self, run: Run, attempt: str) -> proof.Yardstick | None:
+        """What the rules-only agent hands in. Where it comes to no answer, an empty one ends its attempt."""
+        async with door.open_door(self.kube, run.ref.namespace, attempt) as through:
+            await _answers(through)
+            try:
+                return await yardsticks.play(await door.kubeconfig(self.kube, run.ref.namespace, attempt))
+            except errors.Unreachable as exc:
+                self.note(run.spec.scenario, str(exc))
+                with contextlib.suppress(errors.Conflict):
+                    await door.submit(through, [])
+                return None
 
     async def _attempts(self, run: Run, count: int) -> list[str]:
         """The names of the run's attempts, once all of them are there."""
@@ -211,6 +228,17 @@ async def _answers(through: Kube) -> None:
         except errors.Unreachable:
             await asyncio.sleep(1)
     await through.request("GET", "/api")
+
+
+def _attempts(control: bool) -> int:
+    """How many attempts a proof's run makes: the known answers and, last, the yardstick's."""
+    return len(proof.answers(control)) + 1
+
+
+def _scored(yardstick: proof.Yardstick | None, run: Run) -> proof.Yardstick | None:
+    if yardstick is None or not run.status.attempts:
+        return None
+    return dataclasses.replace(yardstick, score=run.status.attempts[-1].score)
 
 
 def _services(run: Run) -> list[str]:

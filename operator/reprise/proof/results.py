@@ -49,4 +49,7 @@ def from_json(data: Mapping[str, Any]) -> proof.Proof:
         values[name] = tuple(values[name])
     if leak := values.get("leak"):
         values["leak"] = proof.Leak(**{**leak, "findings": tuple(leak["findings"])})
+    if found := values.get("yardstick"):
+        lists = {name: tuple(found[name]) for name in ("entities", "suspected")}
+        values["yardstick"] = proof.Yardstick(**{**found, **lists})
     return proof.Proof(**values)

@@ -30,21 +30,6 @@ def test_percentile(values: list[float], share: float, expected: float) -> None:
     assert percentile(values, share) == pytest.approx(expected)
 
 
-# Newcombe 1998, table I, method 3 (the score interval without correction).
-@pytest.mark.parametrize(
-    ("hits", "n", "low", "high"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_wilson(hits: int, n: int, low: float, high: float) -> None:
-    assert triage.wilson(hits, n) == pytest.approx((low, high), abs=5e-5)
-
-
-def test_wilson_has_a_width_when_all_hit() -> None:
-    found = triage.wilson(3, 3)
-    assert found.low == pytest.approx(0.4385, abs=5e-5)
-    assert found.high == 1.0
-
-
 def test_a_scenario_counts_once() -> None:
     found = [triage.Solved("b", 0.0, 10, 1.0), *[triage.Solved("a", 1.0, 20, 2.0)] * 3]
     text = triage.table(found)

@@ -26,6 +26,7 @@ ONE = proof.Proof(
     "2026-01-01T00:00:00+00:00",
     proof.Leak(299, 295, ("'kopf' (a name of ours) in GET /apis",), 7.2),
     "0b1c",
+    proof.Yardstick(1.0, ("otel-demo/Deployment/shipping",), 23, 1.04, ("it (scaled-to-zero, 0.95): 0",)),
 )
 
 
@@ -57,9 +58,10 @@ def test_copies_are_called_as_a_team_would_call_them() -> None:
     assert copies.names(3) == ("otel-demo", "otel-demo-2", "otel-demo-3")
 
 
-def test_a_result_from_before_there_was_a_hunt_is_read(tmp_path: Path) -> None:
+def test_a_result_from_before_there_was_a_hunt_or_a_yardstick_is_read(tmp_path: Path) -> None:
     path = tmp_path / "proof.jsonl"
     old = results.to_json(ONE)
-    del old["leak"]
+    del old["leak"], old["yardstick"]
     path.write_text(json.dumps(old) + "\n")
-    assert results.load(path)["shipping-gone"].leak is None
+    found = results.load(path)["shipping-gone"]
+    assert (found.leak, found.yardstick) == (None, None)

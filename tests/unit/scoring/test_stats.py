@@ -49,3 +49,16 @@ def test_more_values_narrow_the_interval() -> None:
     assert many.low is not None
     assert many.high is not None
     assert many.high - many.low < few.high - few.low
+
+
+# Newcombe 1998, table I, method 3 (the score interval without correction).
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_share_interval(hits: int, n: int, low: float, high: float) -> None:
+    assert stats.share_interval(hits, n) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_share_interval_has_a_width_when_all_hit() -> None:
+    assert stats.share_interval(3, 3) == pytest.approx((0.4385, 1.0), abs=5e-5)
