@@ -97,6 +97,18 @@ def image(it: Shop) -> None:
     it.waiting("product-catalog", "ErrImagePull", "not found")
 
 
+def a_harmless_change(it: Shop) -> None:
+    """Nothing else was done: better than no answer."""
+    it.container("quote").setdefault("env", []).append({"name": "REGION", "value": "eu-central"})
+    it.revision(it.deployment("quote"), 2, DURING)
+    it.firing("HighRequestErrorRate", service_name="frontend")
+
+
+def a_harmless_change_beside_the_cause(it: Shop) -> None:
+    a_harmless_change(it)
+    scaled(it)
+
+
 def selector(it: Shop) -> None:
     it.service("ad")["spec"]["selector"] = {"opentelemetry.io/name": "advert"}
 
@@ -364,6 +376,8 @@ BROKEN: list[tuple[Callable[[Shop], None], list[str]]] = [
     (quota, ["otel-demo/ResourceQuota/compute"]),
     (quota_by_event_alone, ["otel-demo/ResourceQuota/compute"]),
     (flag, ["otel-demo/ConfigMap/flagd-config"]),
+    (a_harmless_change, ["otel-demo/Deployment/quote"]),
+    (a_harmless_change_beside_the_cause, ["otel-demo/Deployment/shipping"]),
     (image, ["otel-demo/Deployment/product-catalog"]),
     (selector, ["otel-demo/Service/ad"]),
     (target_port, ["otel-demo/Service/cart"]),
