@@ -101,6 +101,12 @@ def a_pod_that_was_replaced_once(it: Shop) -> None:
     killing(it, "currency-1-abc", "currency-1-abc")
 
 
+def a_roll_out_under_way(it: Shop) -> None:
+    it.container("quote").setdefault("env", []).append({"name": "REGION", "value": "eu-central"})
+    it.revision(it.deployment("quote"), 2, DURING)
+    it.pending("KubePodNotReady", service_name="quote")
+
+
 def a_pod_made_anew_that_works(it: Shop) -> None:
     it.replaced("postgresql")
     it.firing("HighRequestErrorRate", service_name="ad")
@@ -124,6 +130,7 @@ FINE: list[Callable[[Shop], None]] = [
     the_application_is_new,
     a_pod_that_was_replaced_once,
     a_pod_made_anew_that_works,
+    a_roll_out_under_way,
     lambda it: None,
 ]
 

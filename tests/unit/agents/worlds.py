@@ -200,6 +200,9 @@ class Shop:
     def firing(self, alert: str, **labels: str) -> None:
         self.alerts.append({"state": "firing", "labels": {"alertname": alert, **labels}})
 
+    def pending(self, alert: str, **labels: str) -> None:
+        self.alerts.append({"state": "pending", "labels": {"alertname": alert, **labels}})
+
     def world(self, **more: Any) -> World:
         return World(
             namespace=NAMESPACE,

@@ -121,8 +121,8 @@ class World:
         return self.window_start is None or time is None or time >= self.window_start
 
     def complaining(self) -> bool:
-        """Whether any alert fires or waits to."""
-        return any(alert.get("state") in ("firing", "pending") for alert in self.alerts)
+        """Whether any alert fires. What is pending may be a roll-out that takes its time."""
+        return any(alert.get("state") == "firing" for alert in self.alerts)
 
     def counts(self) -> dict[str, int]:
         """How much was seen, for the journal."""

@@ -25,7 +25,7 @@ def changed_template(world: World) -> Iterator[Hypothesis]:
         mentioned = any(
             name in alert.get("labels", {}).values()
             for alert in world.alerts
-            if alert.get("state") in ("firing", "pending")
+            if alert.get("state") == "firing"
         )
         yield Hypothesis(
             world.entity("Deployment", name),
