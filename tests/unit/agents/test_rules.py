@@ -109,6 +109,16 @@ def a_harmless_change_beside_the_cause(it: Shop) -> None:
     scaled(it)
 
 
+def a_change_of_what_answers_in_no_trace_and_one_more(it: Shop) -> None:
+    """A broker has no spans of its own: those who publish name it."""
+    scaled(it)
+    it.container("kafka").setdefault("env", []).append({"name": "KAFKA_MESSAGE_MAX_BYTES", "value": "10"})
+    it.revision(it.deployment("kafka"), 2, DURING)
+    it.failures.peers.update({"kafka": 20})
+    it.failures.origins.update({"checkout": 20})
+    it.firing("HighRequestErrorRate", service_name="checkout")
+
+
 def selector(it: Shop) -> None:
     it.service("ad")["spec"]["selector"] = {"opentelemetry.io/name": "advert"}
 
@@ -378,6 +388,10 @@ BROKEN: list[tuple[Callable[[Shop], None], list[str]]] = [
     (flag, ["otel-demo/ConfigMap/flagd-config"]),
     (a_harmless_change, ["otel-demo/Deployment/quote"]),
     (a_harmless_change_beside_the_cause, ["otel-demo/Deployment/shipping"]),
+    (
+        a_change_of_what_answers_in_no_trace_and_one_more,
+        ["otel-demo/Deployment/kafka", "otel-demo/Deployment/shipping"],
+    ),
     (image, ["otel-demo/Deployment/product-catalog"]),
     (selector, ["otel-demo/Service/ad"]),
     (target_port, ["otel-demo/Service/cart"]),

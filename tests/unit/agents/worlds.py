@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from reprise.agents.triage.calls import Failures
 from reprise.agents.triage.world import World
 
 ROOT = Path(__file__).parents[3]
@@ -61,6 +62,7 @@ class Shop:
         self.claims: list[Json] = []
         self.events: list[Json] = []
         self.alerts: list[Json] = []
+        self.failures = Failures()
         self.nodes: list[Json] = [
             {"metadata": {"name": "worker"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
         ]

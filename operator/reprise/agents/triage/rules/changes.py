@@ -21,7 +21,7 @@ def changed_template(world: World) -> Iterator[Hypothesis]:
             continue
         status = deployment.get("status", {})
         short = status.get("availableReplicas", 0) < deployment["spec"].get("replicas", 1)
-        failing = name in world.failures.origins
+        failing = name in world.failures.origins or name in world.failures.peers
         mentioned = any(
             name in alert.get("labels", {}).values()
             for alert in world.alerts
