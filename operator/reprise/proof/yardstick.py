@@ -51,9 +51,9 @@ async def play(kubeconfig: bytes, seconds: float = SECONDS) -> proof.Yardstick:
                 f"expected an answer of triage within {seconds:.0f} s, found none"
             ) from exc
         finally:
-            # A process that is over already cannot be killed, and need not be.
-            with contextlib.suppress(ProcessLookupError):
+            if process.returncode is None:
                 process.kill()
+                await process.wait()
         took = round(time.monotonic() - begun, 2)
     found = read(_entries(out.decode(errors="replace")), took)
     if process.returncode != 0:
