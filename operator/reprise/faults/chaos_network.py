@@ -1,5 +1,6 @@
 """What the network does to a Deployment's packets: NetworkChaos."""
 
+import dataclasses
 import re
 from dataclasses import dataclass
 
@@ -65,12 +66,18 @@ class PartitionParameters(_Network):
 
 def _plan_partition(target: str, params: PartitionParameters, seed: int, observed: Observed) -> Injection:
     spec = {"action": "partition", **params.path(observed)}
-    return inject(PARTITION.name, "NetworkChaos", target, params, seed, observed, spec)
+    injection = inject(PARTITION.name, "NetworkChaos", target, params, seed, observed, spec)
+    if params.peer is None:
+        return injection
+    # Both ends see the same: nothing that an agent can look at tells where the packets are dropped.
+    other = observed.ref("Deployment", params.peer)
+    causes = tuple(dataclasses.replace(cause, equivalents=(other,)) for cause in injection.causes)
+    return dataclasses.replace(injection, causes=causes)
 
 
 PARTITION = Mechanism(
     name="network-chaos-partition",
-    summary="No packet passes between a Deployment and its peers.",
+    summary="No packet passes between a Deployment and its peers; with one peer, either end may be named.",
     parameters=PartitionParameters,
     targets=_TARGETS,
     plan=_plan_partition,

@@ -141,6 +141,15 @@ def test_a_peer_is_selected_as_the_target_is() -> None:
     assert spec["target"]["selector"] == {"namespaces": ["otel-demo"], "labelSelectors": {"app": "flagd"}}
 
 
+def test_of_a_partition_either_end_may_be_named() -> None:
+    """Nothing that an agent can look at tells where the packets are dropped."""
+    fault = Fault("network-chaos-partition", "Deployment", "cart", {"peer": "flagd"})
+    (cause,) = inject(fault).causes
+    assert [ref.name for ref in cause.equivalents] == ["flagd"]
+    (alone,) = inject(Fault("network-chaos-partition", "Deployment", "cart")).causes
+    assert alone.equivalents == ()
+
+
 def zeros(value: Any) -> list[Any]:
     """Values that Go calls empty, anywhere in it."""
     match value:
