@@ -65,6 +65,8 @@ def test_sample_is_proven(scenario: str, proofs: dict[str, dict[str, Any]]) -> N
     if proof["verdict"] == "proven":
         assert all(check["passed"] for check in proof["checks"])
         assert proof["drift"] == []
+        assert 0.0 <= proof["yardstick"]["score"] <= 1.0
+        assert proof["yardstick"]["requests"] > 1
 
 
 def test_what_was_recorded_is_whole(proofs: dict[str, dict[str, Any]], reprise: Reprise) -> None:
