@@ -51,7 +51,8 @@ async def perform(kube: Kube, step: Step, now: datetime) -> str:
         case WaitPodsMade():
             return await _made(kube, deployment, 1)
         case RecyclePods():
-            return await _recycle(kube, deployment, step.after, now, one_by_one=step.one_by_one)
+            changed = await _changed(kube, step.after)
+            return await _recycle(kube, deployment, changed, now, one_by_one=step.one_by_one)
         case RecycleUsers():
             return await _recycle_users(kube, deployment, step, now)
         case RemovePods():
@@ -172,11 +173,14 @@ async def _made(kube: Kube, deployment: Json, wanted: int) -> str:
     return "" if made >= wanted else f"{wanted - made} new pods of {_name(deployment)} to be made"
 
 
-async def _recycle(kube: Kube, deployment: Json, after: ObjectRef, now: datetime, *, one_by_one: bool) -> str:
-    changed = await _changed(kube, after)
-    if changed is not None and timedelta() <= now - changed < _SECOND:
+async def _recycle(
+    kube: Kube, deployment: Json, changed: datetime | None, now: datetime, *, one_by_one: bool
+) -> str:
+    if changed is None:
+        return ""
+    if timedelta() <= now - changed < _SECOND:
         # A pod that is made within this second would be taken for an older one, and replaced in vain.
-        return f"the change of {after} to be older than the pods that are made next"
+        return "the change to be older than the pods that are made next"
     stale = await _older(kube, deployment, changed)
     if not one_by_one:
         await _delete_pods(kube, stale)
@@ -188,10 +192,10 @@ async def _recycle(kube: Kube, deployment: Json, after: ObjectRef, now: datetime
 
 
 async def _recycle_users(kube: Kube, deployment: Json, step: RecycleUsers, now: datetime) -> str:
-    servers = await kube.get(step.servers)
-    if servers is not None and await _older(kube, servers, await _changed(kube, step.after)):
+    servers, changed = await kube.get(step.servers), await _changed(kube, step.after)
+    if servers is not None and changed is not None and await _older(kube, servers, changed):
         return f"the pods of {_name(deployment)} to be replaced, after those of {_name(servers)}"
-    return await _recycle(kube, deployment, step.after, now, one_by_one=False)
+    return await _recycle(kube, deployment, changed, now, one_by_one=False)
 
 
 async def _changed(kube: Kube, cause: ObjectRef) -> datetime | None:
@@ -200,12 +204,12 @@ async def _changed(kube: Kube, cause: ObjectRef) -> datetime | None:
     return None if found is None else last_change(found)
 
 
-async def _older(kube: Kube, deployment: Json, changed: datetime | None) -> list[Json]:
+async def _older(kube: Kube, deployment: Json, changed: datetime) -> list[Json]:
     """The pods that were made before the change. Times have whole seconds: those of its very second too."""
     return [
         pod
         for pod in await pods_of(kube, deployment)
-        if changed is not None and _time(pod["metadata"]["creationTimestamp"]) <= changed
+        if _time(pod["metadata"]["creationTimestamp"]) <= changed
     ]
 
 

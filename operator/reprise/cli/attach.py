@@ -16,6 +16,7 @@ import yaml
 from reprise.adapters.kube import Kube
 from reprise.cli.default_cluster import use_default_kubeconfig
 from reprise.domain import errors
+from reprise.domain import kubeconfig as kubeconfigs
 from reprise.domain.budget import Phase
 from reprise.domain.entities import ObjectRef
 
@@ -104,14 +105,14 @@ async def _fetch(
         attempt = await _open_attempt(kube, target, namespace, deadline)
         name = attempt["metadata"]["name"]
         config = await _kubeconfig(kube, namespace, name, deadline)
-    cluster = json.loads(config)["clusters"][0]["cluster"]
+    access = kubeconfigs.read(json.loads(config))
     return {
         "run": target.run,
         "attempt": name,
         "namespace": attempt["spec"]["application"]["namespace"],
-        "server": cluster["server"],
-        "certificateAuthority": base64.b64decode(cluster["certificate-authority-data"]).decode(),
-        "token": json.loads(config)["users"][0]["user"]["token"],
+        "server": access.server,
+        "certificateAuthority": access.ca_pem,
+        "token": access.token,
         "budgets": attempt["spec"]["budgets"],
         "startBy": attempt["spec"].get("startBy"),
         "kubeconfig": config,

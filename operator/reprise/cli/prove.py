@@ -192,10 +192,8 @@ def _show(proofs: Sequence[Proof]) -> None:
         table.add_column(heading, overflow="fold", no_wrap=heading == "SCENARIO")
     for one in proofs:
         times = ("" if t is None else f"{t:.0f}" for t in (one.to_symptom_seconds, one.to_recover_seconds))
-        score = one.yardstick.score if one.yardstick else None
-        table.add_row(
-            one.scenario, one.verdict.value, *times, "" if score is None else f"{score:.2f}", one.reason
-        )
+        score = "" if one.yardstick_score is None else f"{one.yardstick_score:.2f}"
+        table.add_row(one.scenario, one.verdict.value, *times, score, one.reason)
     rich.console.Console(width=None if sys.stdout.isatty() else 200).print(table)
     click.echo(summary(proofs))
 
@@ -212,7 +210,6 @@ def summary(proofs: Sequence[Proof]) -> str:
     ):
         if known := [value for value in values if value is not None]:
             text += f"; {label}: median {statistics.median(known):.0f} s, p90 {p90(known):.0f} s"
-    scores = [one.yardstick.score for one in proven if one.yardstick and one.yardstick.score is not None]
-    if scores:
+    if scores := [one.yardstick_score for one in proven if one.yardstick_score is not None]:
         text += f"; triage: mean {statistics.fmean(scores):.3f}, n {len(scores)}"
     return text

@@ -1,9 +1,18 @@
 """The kubeconfig that an agent gets: one cluster, one token, nothing that names this product."""
 
 import base64
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 _NAME = "incident"
+
+
+class Access(NamedTuple):
+    """What a kubeconfig of `build` holds: a URL, PEM text, a token."""
+
+    server: str
+    ca_pem: str
+    token: str
 
 
 def build(server: str, ca_pem: str, token: str, namespace: str) -> dict[str, Any]:
@@ -27,3 +36,10 @@ def build(server: str, ca_pem: str, token: str, namespace: str) -> dict[str, Any
         "contexts": [{"name": _NAME, "context": {"cluster": _NAME, "user": _NAME, "namespace": namespace}}],
         "current-context": _NAME,
     }
+
+
+def read(config: Mapping[str, Any]) -> Access:
+    """The inverse of `build`. Raises LookupError or ValueError for what was not built here."""
+    cluster = config["clusters"][0]["cluster"]
+    authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+    return Access(cluster["server"], authority, config["users"][0]["user"]["token"])

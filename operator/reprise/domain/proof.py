@@ -106,6 +106,11 @@ class Proof:
     snapshot: str = ""
     yardstick: Yardstick | None = None
 
+    @property
+    def yardstick_score(self) -> float | None:
+        """None also where the rules-only agent did not play, or was not scored."""
+        return self.yardstick.score if self.yardstick else None
+
 
 @dataclass(frozen=True)
 class Findings:

@@ -67,10 +67,10 @@ def _figures(wanted: Sequence[Scenario], known: Sequence[Proof]) -> list[str]:
 
 def _yardstick(proven: Sequence[Proof]) -> list[str]:
     """How the rules-only agent did on what was proven, while it was live."""
-    played = [p.yardstick for p in proven if p.yardstick is not None and p.yardstick.score is not None]
-    scores = [one.score for one in played if one.score is not None]
+    scores = [p.yardstick_score for p in proven if p.yardstick_score is not None]
     if not scores:
         return []
+    played = [p.yardstick for p in proven if p.yardstick and p.yardstick.score is not None]
     mean, right = stats.mean_interval(scores, _SEED), sum(score == 1.0 for score in scores)
     low, high = stats.share_interval(right, len(scores))
     requests = statistics.median(one.requests for one in played)
@@ -91,12 +91,8 @@ def _row(one: Scenario, result: Proof | None) -> str:
     symptom = "" if result.to_symptom_seconds is None else f"{result.to_symptom_seconds:.0f} s"
     quiet = "" if result.to_recover_seconds is None else f"{result.to_recover_seconds:.0f} s"
     seen = "; ".join(f"{_cell(s.symptom)} ({s.seconds:.0f} s)" for s in result.symptoms)
-    return start + f"{result.verdict} | {symptom} | {seen} | {quiet} | {_score(result)} |"
-
-
-def _score(result: Proof) -> str:
-    score = result.yardstick.score if result.yardstick else None
-    return "" if score is None else f"{score:.2f}"
+    score = "" if result.yardstick_score is None else f"{result.yardstick_score:.2f}"
+    return start + f"{result.verdict} | {symptom} | {seen} | {quiet} | {score} |"
 
 
 def _cell(text: str) -> str:

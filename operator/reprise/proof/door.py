@@ -25,9 +25,8 @@ async def kubeconfig(kube: Kube, namespace: str, attempt: str) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def open_door(kube: Kube, namespace: str, attempt: str) -> AsyncIterator[Kube]:
-    """A connection with the attempt's own kubeconfig. Raises NotFound when the operator made none."""
-    config = await kubeconfig(kube, namespace, attempt)
+async def open_door(config: bytes) -> AsyncIterator[Kube]:
+    """A connection with an attempt's own kubeconfig."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kubeconfig"
         path.touch(mode=0o600)

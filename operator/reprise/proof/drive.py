@@ -72,10 +72,13 @@ class Driver:
             # agents nobody plays any more would only be in the way of the next.
             if not (self.keep and over):
                 await asyncio.shield(self._remove(ref))
-        scores = dict(
-            zip(proof.answers(scenario.control), (a.score for a in run.status.attempts), strict=False)
+        scores = [attempt.score for attempt in run.status.attempts]
+        known = proof.answers(scenario.control)
+        # By position: an attempt that failed for reasons of ours is made again behind the others.
+        yardstick = found.yardstick and dataclasses.replace(
+            found.yardstick, score=next(iter(scores[len(known) :]), None)
         )
-        found = dataclasses.replace(found, scores=scores, yardstick=_scored(found.yardstick, run))
+        found = dataclasses.replace(found, scores=dict(zip(known, scores, strict=False)), yardstick=yardstick)
         verdict, reason, checks = proof.judge(
             scenario.name, run.status, found, control=scenario.control, attempted=attempted
         )
@@ -166,7 +169,8 @@ class Driver:
         visible: list[EntityId] = []
         leak: proof.Leak | None = None
         for name, answer in zip(names, proof.answers(scenario.control), strict=True):
-            async with door.open_door(self.kube, run.ref.namespace, name) as through:
+            config = await door.kubeconfig(self.kube, run.ref.namespace, name)
+            async with door.open_door(config) as through:
                 await _answers(through)
                 match answer:
                     case proof.Answer.REFERENCE:
@@ -185,10 +189,11 @@ class Driver:
 
     async def _yardstick(self, run: Run, attempt: str) -> proof.Yardstick | None:
         """What the rules-only agent hands in. Where it comes to no answer, an empty one ends its attempt."""
-        async with door.open_door(self.kube, run.ref.namespace, attempt) as through:
+        config = await door.kubeconfig(self.kube, run.ref.namespace, attempt)
+        async with door.open_door(config) as through:
             await _answers(through)
             try:
-                return await yardsticks.play(await door.kubeconfig(self.kube, run.ref.namespace, attempt))
+                return await yardsticks.play(config)
             except errors.Unreachable as exc:
                 self.note(run.spec.scenario, str(exc))
                 with contextlib.suppress(errors.Conflict):
@@ -233,12 +238,6 @@ async def _answers(through: Kube) -> None:
 def _attempts(control: bool) -> int:
     """How many attempts a proof's run makes: the known answers and, last, the yardstick's."""
     return len(proof.answers(control)) + 1
-
-
-def _scored(yardstick: proof.Yardstick | None, run: Run) -> proof.Yardstick | None:
-    if yardstick is None or not run.status.attempts:
-        return None
-    return dataclasses.replace(yardstick, score=run.status.attempts[-1].score)
 
 
 def _services(run: Run) -> list[str]:

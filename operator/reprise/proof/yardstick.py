@@ -5,7 +5,6 @@ nothing of what this process knows.
 """
 
 import asyncio
-import base64
 import contextlib
 import json
 import os
@@ -16,13 +15,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import reprise
 from reprise.domain import errors, proof
+from reprise.domain import kubeconfig as kubeconfigs
 
 SECONDS = 120.0
-_MODULE = "reprise.agents.triage"
+COMMAND = (sys.executable, "-m", "reprise.agents.triage")
 # Of what an agent suspected: the rest would make a result long and say little.
 _MOST_SUSPECTED = 20
 
@@ -33,13 +31,15 @@ async def play(kubeconfig: bytes, seconds: float = SECONDS) -> proof.Yardstick:
     Raises Unreachable when the agent handed in nothing: no answer of the gateway, or out of time.
     """
     with tempfile.TemporaryDirectory() as folder:
-        environ = _environ(kubeconfig, Path(folder))
+        access = kubeconfigs.read(json.loads(kubeconfig))
+        token, authority = Path(folder) / "token", Path(folder) / "ca.crt"
+        token.touch(mode=0o600)
+        token.write_text(access.token)
+        authority.write_text(access.ca_pem)
         begun = time.monotonic()
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            _MODULE,
-            env=environ,
+            *COMMAND,
+            env=environ(access.server, token) | {"CA_FILE": str(authority)},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -86,18 +86,11 @@ def _entries(text: str) -> Iterator[Any]:
             yield json.loads(line)
 
 
-def _environ(kubeconfig: bytes, folder: Path) -> dict[str, str]:
-    config = yaml.safe_load(kubeconfig)
-    cluster = config["clusters"][0]["cluster"]
-    token, authority = folder / "token", folder / "ca.crt"
-    token.touch(mode=0o600)
-    token.write_text(config["users"][0]["user"]["token"])
-    authority.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
+def environ(url: str, token_file: Path) -> dict[str, str]:
+    """The agent's whole environment: its pod has none of the caller's."""
     return {
         "PATH": os.environ["PATH"],
-        # Where this very package was found: the process starts without the caller's own environment.
         "PYTHONPATH": str(Path(reprise.__file__).parents[1]),
-        "GATEWAY_URL": cluster["server"],
-        "TOKEN_FILE": str(token),
-        "CA_FILE": str(authority),
+        "GATEWAY_URL": url,
+        "TOKEN_FILE": str(token_file),
     }

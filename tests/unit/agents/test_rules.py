@@ -99,8 +99,7 @@ def image(it: Shop) -> None:
 
 def a_harmless_change(it: Shop) -> None:
     """Nothing else was done: better than no answer."""
-    it.container("quote").setdefault("env", []).append({"name": "REGION", "value": "eu-central"})
-    it.revision(it.deployment("quote"), 2, DURING)
+    it.add_env("quote", "REGION", "eu-central")
     it.firing("HighRequestErrorRate", service_name="frontend")
 
 
@@ -112,8 +111,7 @@ def a_harmless_change_beside_the_cause(it: Shop) -> None:
 def a_change_of_what_answers_in_no_trace_and_one_more(it: Shop) -> None:
     """A broker has no spans of its own: those who publish name it."""
     scaled(it)
-    it.container("kafka").setdefault("env", []).append({"name": "KAFKA_MESSAGE_MAX_BYTES", "value": "10"})
-    it.revision(it.deployment("kafka"), 2, DURING)
+    it.add_env("kafka", "KAFKA_MESSAGE_MAX_BYTES", "10")
     it.failures.peers.update({"kafka": 20})
     it.failures.origins.update({"checkout": 20})
     it.firing("HighRequestErrorRate", service_name="checkout")

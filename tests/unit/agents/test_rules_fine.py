@@ -102,8 +102,7 @@ def a_pod_that_was_replaced_once(it: Shop) -> None:
 
 
 def a_roll_out_under_way(it: Shop) -> None:
-    it.container("quote").setdefault("env", []).append({"name": "REGION", "value": "eu-central"})
-    it.revision(it.deployment("quote"), 2, DURING)
+    it.add_env("quote", "REGION", "eu-central")
     it.pending("KubePodNotReady", service_name="quote")
 
 
