@@ -54,10 +54,16 @@ inspect-venv: .venv-inspect/.installed ## what the tests of the Inspect task run
 # Nothing to install where somebody has named an environment of his own.
 INSPECT := $(if $(REPRISE_INSPECT_PYTHON),,.venv-inspect/.installed)
 
-test: test-fast test-live ## everything, the live tests on a real cluster included
+# Where everything has to be built first, or is slow, the live tests that have not begun by then are skipped and
+# named, but for the essential ones. `make test-live` runs them all, however long it takes.
+MINUTES ?= 70
+JOBS ?= auto
+test: ## everything, the live tests on a real cluster included, as far as MINUTES (70) go
+	@export REPRISE_TEST_UNTIL=$$(( $$(date +%s) + 60 * $(MINUTES) )); \
+	  $(MAKE) --no-print-directory test-fast && $(MAKE) --no-print-directory test-live
 
 test-fast: $(STAMP) $(INSPECT) ## unit and contract tests: no cluster
-	@$(BIN)/python -m pytest tests/unit tests/contract
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile tests/unit tests/contract
 
 test-live: $(STAMP) $(INSPECT) ## live tests, on the cluster that `reprise up` makes
 	@$(BIN)/reprise up

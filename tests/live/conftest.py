@@ -9,9 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.live import budget
 
 ROOT = Path(__file__).parents[2]
+_MODULES = pytest.StashKey[list[str]]()
 Kubectl = Callable[..., str]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
+    if modules := budget.order(items):
+        config.stash[_MODULES] = modules
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    modules = config.stash.get(_MODULES, None)
+    return [f"live tests, in today's order: {', '.join(modules)}"] if modules else []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    budget.admit(item)
 
 
 def state_dir() -> Path:

@@ -1,7 +1,7 @@
 """What is too much for one run of the suite: some of it each day, all of it within days.
 
-The whole suite has to fit into an hour and a half on two cores, with every image still to be built.
-`REPRISE_TEST_ALL=1` takes everything.
+The whole suite has to fit into an hour and a half on two cores; budget.py cares for machines that are slow or
+have every image to build. `REPRISE_TEST_ALL=1` takes everything.
 """
 
 import datetime as dt

@@ -1,5 +1,6 @@
 """`reprise up` and `down` on clusters of their own: fast second time, repair, nothing left behind."""
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -83,6 +84,27 @@ def test_second_up_builds_and_makes_nothing() -> None:
     assert len(before) == 2
     for word in ("compile", "image", "cluster with", "making it anew"):
         assert word not in said
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("role", ["control-plane", "worker"])
+def test_kind_need_not_wait_for_the_images(role: str) -> None:
+    node = f"{kind.cluster_name(NAME)}-{role}"
+    spoken = podman("logs", "--timestamps", node).splitlines()
+    ready = next(line.split()[0] for line in spoken if "detected cgroup" in line)
+    imported = podman("exec", node, "date", "-u", "+%FT%T.%NZ", "-r", "/var/lib/containerd/.images-imported")
+    assert dt.datetime.fromisoformat(ready) < dt.datetime.fromisoformat(imported.strip())
+
+
+@pytest.mark.usefixtures("cluster")
+def test_static_pods_have_images_on_the_control_plane_alone() -> None:
+    found = {
+        role: podman("exec", f"{kind.cluster_name(NAME)}-{role}", "ctr", "-n", "k8s.io", "images", "ls", "-q")
+        for role in ("control-plane", "worker")
+    }
+    assert "etcd" in found["control-plane"]
+    assert "kube-proxy" in found["worker"]
+    assert not any(name in found["worker"] for name in ("etcd", "kube-apiserver", "kube-scheduler"))
 
 
 @pytest.mark.usefixtures("cluster")

@@ -29,6 +29,7 @@ MACHINERY = (
     "gateway-tls",
     "hidden_names",
 )
+pytestmark = pytest.mark.essential
 _ENTITY = re.compile(r"[a-z0-9-]+/[A-Z][A-Za-z]+/[a-z0-9.-]+")
 
 
