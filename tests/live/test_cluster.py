@@ -3,11 +3,12 @@
 import datetime as dt
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -166,12 +167,33 @@ def test_services_outlive_a_full_sync_of_kube_proxy() -> None:
     assert {node: services(node) for node in nodes} == before
 
 
-@pytest.mark.usefixtures("cluster")
-def test_half_made_cluster_is_made_anew() -> None:
-    before = containers()
+def interrupt_its_making() -> None:
     record = paths.state_dir(NAME) / "state.json"
     record.write_text(json.dumps({**json.loads(record.read_text()), "finished": False}))
-    assert "making it anew" in up()
+
+
+def kill_its_processes() -> None:
+    """Those that would tell Podman of it first: it takes the containers for running ones from then on."""
+    for node in containers():
+        for process in podman("inspect", "--format", "{{.State.ConmonPid}} {{.State.Pid}}", node).split():
+            os.kill(int(process), signal.SIGKILL)
+    assert podman("inspect", "--format", "{{.State.Status}}", *containers()).split() == ["running"] * 2
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        pytest.param(interrupt_its_making, "its making did not end", id="half made"),
+        pytest.param(kill_its_processes, "with no process left", id="no process left"),
+    ],
+)
+def test_cluster_beyond_repair_is_made_anew(spoil: Callable[[], None], reason: str) -> None:
+    before = containers()
+    spoil()
+    said = up()
+    assert "making it anew" in said
+    assert reason in said
     after = containers()
     assert set(after) == set(before)
     assert not set(after.values()) & set(before.values())

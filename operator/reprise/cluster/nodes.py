@@ -1,6 +1,7 @@
 """The node containers of our clusters, through the engine that runs them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,19 @@ def node_container(inspected: dict[str, Any]) -> NodeContainer:
         role=config["Labels"].get(kind.LABEL_ROLE, ""),
         status=inspected["State"]["Status"],
         image=config["Image"],
+        pid=int(inspected["State"].get("Pid", 0)),
     )
+
+
+def have_processes(containers: Sequence[NodeContainer], proc: Path = Path("/proc")) -> bool:
+    """False when this machine runs none of the processes that Podman takes for those of the containers.
+
+    Podman learns of an end from a process of its own beside each container: killed together with it, as when
+    a machine is put back to an earlier moment, the container is "running" for ever.
+    """
+    if not (proc / "self").exists():
+        return True  # no Linux: the containers are in a machine of their own
+    return any(not container.pid or (proc / str(container.pid)).exists() for container in containers)
 
 
 @dataclass(frozen=True)

@@ -44,11 +44,16 @@ class Maker:
     def ensure(self) -> Remembered:
         """The record of a running cluster. Raises Conflict when what is there must not be touched."""
         remembered = state.load(self.asked.name)
-        condition, why = state.recognise(remembered, self.containers.all(), self.kubeconfig.is_file())
+        found = self.containers.all()
+        condition, why = state.recognise(remembered, found, self.kubeconfig.is_file())
         refuse(self.asked, remembered, condition, why)
         if remembered and condition in (Condition.RUNNING, Condition.STOPPED):
+            patience = API_SECONDS
+            if self.containers.engine == "podman" and not nodes.have_processes(found):
+                why += ", with no process left"
+                patience = 0  # asked once all the same: what answers is not taken away
             with self.progress.step("cluster answers") as step:
-                healthy = repair.revive(self.containers, self.kubectl, API_SECONDS)
+                healthy = repair.revive(self.containers, self.kubectl, patience)
                 if condition is Condition.STOPPED:
                     why += ", started again" if healthy else ", does not come back after a start"
                 step.note = why

@@ -29,12 +29,14 @@ class Remembered:
 
 @dataclass(frozen=True)
 class NodeContainer:
-    """A node as the container engine sees it. `status` is the engine's word, `running` when it runs."""
+    """A node as the container engine sees it. `status` is the engine's word, `running` when it runs; `pid` is
+    that of its first process, 0 when the engine names none."""
 
     name: str
     role: str
     status: str
     image: str
+    pid: int = 0
 
     @property
     def running(self) -> bool:

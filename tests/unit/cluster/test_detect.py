@@ -1,8 +1,10 @@
 """Which way to a cluster, what is missing for it, and what stands there already."""
 
+from pathlib import Path
+
 import pytest
 
-from reprise.cluster import detect, gobuild, hostpackages, state
+from reprise.cluster import detect, gobuild, hostpackages, nodes, state
 from reprise.cluster.detect import Facts
 from reprise.cluster.state import Condition, NodeContainer, Remembered
 from reprise.domain import errors
@@ -93,6 +95,27 @@ WORKER = NodeContainer("local-worker", "worker", "running", "n:1")
 DEAD = NodeContainer("local-worker", "worker", "exited", "n:1")
 MADE = Remembered("reprise", "build", 1, 16443, "n:1", finished=True)
 BEGUN = Remembered("reprise", "build", 1, 16443, "n:1", finished=False)
+
+
+@pytest.mark.parametrize(
+    ("pids", "alive"),
+    [
+        pytest.param([11, 12], False, id="both killed together with their monitors"),
+        pytest.param([11, 1], True, id="one is there"),
+        pytest.param([11, 0], True, id="the engine names none"),
+    ],
+)
+def test_containers_without_a_process_are_told(pids: list[int], alive: bool, tmp_path: Path) -> None:
+    for running in ("self", "1"):
+        (tmp_path / running).mkdir()
+    found = [NodeContainer(f"local-{pid}", "worker", "running", "n:1", pid) for pid in pids]
+    assert nodes.have_processes(found, proc=tmp_path) is alive
+
+
+def test_without_processes_to_look_at_the_engine_is_believed(tmp_path: Path) -> None:
+    assert nodes.have_processes(
+        [NodeContainer("local-worker", "worker", "running", "n:1", 11)], proc=tmp_path
+    )
 
 
 @pytest.mark.parametrize(
