@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.support import jaegers
+from tests.support import fetching, jaegers
 from tests.support import snapshot_v2 as snapshots
 
 from reprise.replay import source
@@ -136,11 +136,11 @@ async def test_the_replay_answers_as_jaeger_does(
     for search in SEARCHES:
         query = {"service": "cart", "start": us(0), "end": us(1800), "limit": "20", **search}
         theirs = await ask(live, "api/traces", query)
-        ours = await replay.ask("api/traces", list(query.items()))
+        ours = await fetching.ask(replay, "api/traces", list(query.items()))
         if comparable(theirs) != comparable(ours):
             differences.append((search, theirs, ours))
     for path in ("api/traces/" + "9" * 32, "api/traces/3", "api/services/cart/operations"):
-        theirs, ours = await ask(live, path, {}), await replay.ask(path, [])
+        theirs, ours = await ask(live, path, {}), await fetching.ask(replay, path, [])
         if comparable(theirs) != comparable(ours):
             differences.append(({"path": path}, theirs, ours))
     index.close()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reprise.adapters.streams import MAX_LINE_BYTES, whole_lines
-from reprise.domain import discovery, redaction
+from reprise.domain import discovery, errors, redaction
 from reprise.domain.access import ApiPath
 from reprise.domain.redaction import View
 from reprise.gateway import jaeger, prometheus, promql, shape
@@ -118,7 +118,21 @@ def _series(view: View, draw: Draw) -> tuple[Any, Any]:
     given = {"status": "success", "data": {"resultType": kind, "result": result}, "warnings": [draw.text()]}
     if kind in ("scalar", "string"):
         given["data"] = {"resultType": kind, "result": [1767355200, "1"]}
-    return given, prometheus.filtered(view, "query_range", given)
+    return given, _metrics(view, "query_range", given, draw)
+
+
+def _encoded(given: Json, draw: Draw) -> bytes:
+    """As UTF-8 or with escapes, as the draw has it. Half a surrogate cannot be written in the first."""
+    return json.dumps(given).encode() if draw.byte() & 1 else redaction.dump(given)
+
+
+def _metrics(view: View, endpoint: str, given: Json, draw: Draw) -> Json:
+    """What is shown; nothing when the answer is refused, as one with half a surrogate is."""
+    try:
+        shown: Json = json.loads(prometheus.filtered(view, endpoint, _encoded(given, draw)))
+    except errors.Unreachable:
+        return {"status": "success", "data": {"groups": [], "result": []}}
+    return shown
 
 
 def _rules(view: View, draw: Draw) -> tuple[Any, Any]:
@@ -127,7 +141,7 @@ def _rules(view: View, draw: Draw) -> tuple[Any, Any]:
         for _ in range(draw.below(3))
     ]
     given = {"status": "success", "data": {"groups": groups}}
-    answer = prometheus.filtered(view, "rules", given)
+    answer = _metrics(view, "rules", given, draw)
     if any("file" in group for group in answer["data"]["groups"]):
         raise oracle.Leak("the file of a rule")
     return given, answer
@@ -150,7 +164,7 @@ def _values(view: View, draw: Draw) -> tuple[Any, Any]:
     elif endpoint == "alerts":
         data = {"alerts": [{"labels": draw.texts()} for _ in range(draw.below(4))]}
     given = {"status": "success", "data": data}
-    return given, prometheus.filtered(view, endpoint, given)
+    return given, _metrics(view, endpoint, given, draw)
 
 
 def _traces(view: View, draw: Draw) -> tuple[Any, Any]:
@@ -160,7 +174,10 @@ def _traces(view: View, draw: Draw) -> tuple[Any, Any]:
     else:
         data = [_trace(draw) for _ in range(draw.below(3))]
     given = {"data": data}
-    answer = jaeger.filtered(view, given)
+    try:
+        answer = json.loads(jaeger.filtered(view, _encoded(given, draw))[0])
+    except errors.Unreachable:
+        answer = {"data": []}
     for item in answer["data"]:
         spans = item.get("spans", ()) if isinstance(item, dict) else ()
         early = [span for span in spans if span["startTime"] < START.timestamp() * 1e6]
@@ -195,10 +212,10 @@ def _alerts(view: View, draw: Draw) -> tuple[Any, Any]:
         {"metric": {**draw.texts(), "alertstate": "firing"}, "values": [[1767355200, "1"], [1767355210, "1"]]}
         for _ in range(draw.below(3))
     ]
-    history = {"data": {"resultType": "matrix", "result": rows}}
+    history = {"status": "success", "data": {"resultType": "matrix", "result": rows}}
     merged = promql.merge_alerts(
-        prometheus.filtered(view, "rules", rules),
-        prometheus.filtered(view, "query_range", history),
+        _metrics(view, "rules", rules, draw),
+        _metrics(view, "query_range", history, draw),
         NOW,
         5,
     )

@@ -160,15 +160,15 @@ class Metrics(prometheus.Prometheus):
     """A Prometheus with a hidden series, and a look at what it is asked."""
 
     def __init__(self, behind: Behind) -> None:
+        super().__init__("", None, clock)  # type: ignore[arg-type] - nothing is fetched
         self._behind = behind
-        self._clock = clock
 
-    async def ask(self, endpoint: str, form: list[tuple[str, str]]) -> tuple[int, Json]:
+    async def fetch(self, endpoint: str, form: list[tuple[str, str]]) -> tuple[int, bytes]:
         self._behind.asked.append((f"prometheus/{endpoint}", form))
         rows: list[Json] = [{"namespace": "otel-demo"}, {"namespace": "chaos-mesh", "pod": MARK}]
         if endpoint.startswith("query"):
             series = [{"metric": row, "values": [[1767355200, "1"]]} for row in rows]
-            return 200, {"status": "success", "data": {"resultType": "matrix", "result": series}}
+            return _ok({"status": "success", "data": {"resultType": "matrix", "result": series}})
         match endpoint:
             case "rules":
                 alerts = [{"labels": row, "annotations": {}, "state": "firing"} for row in rows]
@@ -181,22 +181,22 @@ class Metrics(prometheus.Prometheus):
                 data = rows
             case _:
                 data = ["otel-demo", f"reprise-{MARK}"]
-        return 200, {"status": "success", "data": data}
+        return _ok({"status": "success", "data": data})
 
 
 class Traces(jaeger.Jaeger):
     def __init__(self, behind: Behind) -> None:
+        super().__init__("", None, clock)  # type: ignore[arg-type] - nothing is fetched
         self._behind = behind
-        self._clock = clock
 
-    async def ask(self, path: str, query: list[tuple[str, str]]) -> tuple[int, Json]:
+    async def fetch(self, path: str, query: list[tuple[str, str]]) -> tuple[int, bytes]:
         self._behind.asked.append((f"jaeger/{path}", query))
         if path == "api/dependencies":
             edges = [("frontend", "cart"), ("frontend", f"reprise-{MARK}")]
             data = [{"parent": one, "child": other, "callCount": 1} for one, other in edges]
-            return 200, {"data": data}
+            return _ok({"data": data})
         if "traces" not in path:
-            return 200, {"data": ["cart", f"reprise-{MARK}"]}
+            return _ok({"data": ["cart", f"reprise-{MARK}"]})
         span = {
             "traceID": "a", "spanID": "b", "operationName": "GET", "startTime": 1767357000000000,
             "duration": 5, "references": [], "tags": [], "logs": [], "processID": "p",
@@ -205,7 +205,11 @@ class Traces(jaeger.Jaeger):
             {"traceID": "a", "spans": [span], "processes": {"p": {"serviceName": name, "tags": []}}}
             for name in ("cart", f"kopf-{MARK}")
         ]
-        return 200, {"data": traces}
+        return _ok({"data": traces})
+
+
+def _ok(document: Json) -> tuple[int, bytes]:
+    return 200, json.dumps(document).encode()
 
 
 class OneAttempt:

@@ -1,7 +1,7 @@
 """What an agent may see of Prometheus' and Jaeger's answers, as rules. Pure; live and recorded alike."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reprise.domain import redaction
@@ -46,13 +46,15 @@ def hides_trace(view: View, trace: Json) -> bool:
 
     Other things of Jaeger's answers (names of services, edges between them) have no beginning.
     """
-    return _begin(trace["spans"]) < view.window_start.timestamp() * 1e6 or hides_item(view, trace)
+    starts = (float(span.get("startTime", 0)) for span in trace["spans"])
+    return is_early(view, starts) or hides_item(view, trace)
+
+
+def is_early(view: View, starts: Iterable[float]) -> bool:
+    """Whether a trace of spans that started then (microseconds since 1970) began before the window."""
+    return min(starts, default=0.0) < view.window_start.timestamp() * 1e6
 
 
 def hides_item(view: View, item: Any) -> bool:
     """Whether an element of one of Jaeger's answers names something hidden."""
     return redaction.mentions(view, json.dumps(item, ensure_ascii=False))
-
-
-def _begin(spans: Sequence[Json]) -> float:
-    return min((float(span.get("startTime", 0)) for span in spans), default=0.0)

@@ -1,21 +1,21 @@
 """The Jaeger query API, cut to the window and to what may be seen."""
 
+import functools
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 from aiohttp import web
 
 from reprise.adapters.streams import read_capped
-from reprise.domain import errors, redaction, telemetry
+from reprise.domain import errors, redaction
 from reprise.domain.redaction import View
-from reprise.gateway import reply
+from reprise.gateway import reply, traces
+from reprise.gateway.aside import Aside
 from reprise.gateway.session import Clock, Session, utc_now
 
-Json = dict[str, Any]
 TIMEOUT_SECONDS = 20.0
 MAX_TRACES = 500
 # Microseconds until after the year 9999.
@@ -24,12 +24,13 @@ _SEARCH = ("service", "operation", "tags", "tag", "minDuration", "maxDuration", 
 
 
 class Jaeger:
-    """`clock` is the time that is shown. Where answers come from elsewhere, a subclass has its own `ask`."""
+    """`clock` is the time that is shown. A subclass that has answers from elsewhere overrides `fetch`."""
 
     def __init__(self, base_url: str, http: aiohttp.ClientSession, clock: Clock = utc_now) -> None:
         self._base = base_url.rstrip("/")
         self._http = http
         self._clock = clock
+        self._aside = Aside()
 
     async def serve(self, request: web.Request, session: Session) -> web.Response:
         """Answer /jaeger/api/…. Errors take Jaeger's own shape."""
@@ -63,15 +64,15 @@ class Jaeger:
                     "expected services, services/<service>/operations, operations, traces, traces/<id> or "
                     "dependencies under /jaeger/api",
                 )
-        status, document = await self.ask("/".join(parts), query)
-        if status != 200:
-            return reply.as_json(redaction.scrub(view, document), status)
-        shown = filtered(view, document)
-        if len(parts) == 3 and parts[1] == "traces" and not shown["data"]:
+        async with self._aside.holding(session):
+            status, body = await self.fetch("/".join(parts), query)
+            work = functools.partial(filtered if status == 200 else _scrubbed, view, body)
+            shown, count = await self._aside.work(body, work)
+        if status == 200 and len(parts) == 3 and parts[1] == "traces" and not count:
             return _error(404, "trace not found")
-        return reply.as_json(shown)
+        return reply.encoded(shown, status)
 
-    async def ask(self, path: str, query: list[tuple[str, str]]) -> tuple[int, Json]:
+    async def fetch(self, path: str, query: list[tuple[str, str]]) -> tuple[int, bytes]:
         """Status and answer of /<path>, not yet filtered. Raises Unreachable and Refused."""
         try:
             async with self._http.get(
@@ -79,8 +80,8 @@ class Jaeger:
                 params=query,
                 timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, connect=5),
             ) as response:
-                return response.status, json.loads(await read_capped(response))
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:
+                return response.status, await read_capped(response)
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
             raise errors.Unreachable(f"Jaeger did not answer: {exc!r}") from exc
 
 
@@ -102,18 +103,20 @@ def search(view: View, given: Mapping[str, str], now: datetime) -> list[tuple[st
     return list(sent.items())
 
 
-def filtered(view: View, document: Json) -> Json:
-    """The answer without services, edges and traces that name hidden things or began before the window."""
-    data = document.get("data")
-    if isinstance(data, list):
-        data = [item for item in data if not _hides(view, item)]
-    return {"data": data, "total": len(data or ()), "limit": 0, "offset": 0, "errors": None}
+def filtered(view: View, body: bytes) -> tuple[bytes, int]:
+    """`traces.filtered`. Raises Unreachable when something else than Jaeger answered."""
+    try:
+        return traces.filtered(view, body)
+    except ValueError as exc:
+        raise errors.Unreachable(f"Jaeger did not answer: {exc!r}") from exc
 
 
-def _hides(view: View, item: Any) -> bool:
-    if isinstance(item, dict) and "spans" in item:
-        return telemetry.hides_trace(view, item)
-    return telemetry.hides_item(view, item)
+def _scrubbed(view: View, body: bytes) -> tuple[bytes, int]:
+    """What Jaeger says when it refuses, which repeats what it was asked."""
+    try:
+        return redaction.dump(redaction.scrub(view, json.loads(body))), 0
+    except ValueError as exc:
+        raise errors.Unreachable(f"Jaeger did not answer: {exc!r}") from exc
 
 
 def _error(status: int, message: str) -> web.Response:

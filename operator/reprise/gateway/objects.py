@@ -1,6 +1,6 @@
 """Get, list and watch of allowed resources, and logs of pods."""
 
-import asyncio
+import functools
 import json
 from collections.abc import Hashable
 from datetime import datetime, timedelta
@@ -12,20 +12,19 @@ from reprise.domain import errors, redaction, rows
 from reprise.domain.access import ApiPath
 from reprise.gateway import negotiate, reply
 from reprise.gateway import page as pages
+from reprise.gateway.aside import Aside
 from reprise.gateway.judged import Judge, Judged
 from reprise.gateway.kept import Kept
 from reprise.gateway.pages import Sealer
 from reprise.gateway.session import Clock, Session, rfc3339, utc_now
 from reprise.gateway.stream import Stream
-from reprise.gateway.upstream import MAX_READS, Source
+from reprise.gateway.upstream import Source
 from reprise.gateway.watch import Watch
 
 FORMS = frozenset({"table", "partial"})
 CONTINUED = web.ResponseKey("continued", bool)
 MAX_LOG_BYTES = 16 * 1024 * 1024
 MAX_WATCH_SECONDS = 1800
-# More than the lists of a namespace have.
-LARGE_BYTES = 1024 * 1024
 # Of the API server's, for one of ours.
 MAX_PAGES = 16
 _SELECTORS = ("labelSelector", "fieldSelector")
@@ -47,8 +46,7 @@ class Objects:
         self._sealer = sealer
         self._clock = clock
         self._kept = Kept()
-        self._reading = asyncio.Semaphore(MAX_READS)
-        self._large = asyncio.Lock()
+        self._aside = Aside()
         self._judged = Judged()
 
     async def serve(self, request: web.Request, session: Session, path: ApiPath) -> web.StreamResponse:
@@ -125,13 +123,13 @@ class Objects:
                 asked.append(("limit", str(limit - len(items))))
             if token:
                 asked.append(("continue", token))
-            # What was read and is not yet made smaller is the most that a request holds: few at a time, and
-            # fewer of one attempt.
-            async with session.pages, self._reading:
+            async with self._aside.holding(session):
                 answer = await self._kube.read(path.url(), _asked(request, asked, path, form), _accept(form))
                 if answer.status != 200:
                     return _failure(session, answer.status, answer.body)
-                found, page = await self._page(session, answer.body, form, judge)
+                found, page = await self._aside.work(
+                    answer.body, functools.partial(_shown, session, answer.body, form, judge)
+                )
                 del answer
             items += found
             size += sum(map(len, found))
@@ -147,16 +145,6 @@ class Objects:
         if sealed:
             response[CONTINUED] = True
         return response
-
-    async def _page(
-        self, session: Session, body: bytes, form: str, judge: Judge
-    ) -> tuple[list[bytes], pages.Head]:
-        """The encoded items of a page, and the page without them. Large ones are worked on beside everybody
-        else's requests, one at a time."""
-        if len(body) <= LARGE_BYTES:
-            return _shown(session, body, form, judge)
-        async with self._large:
-            return await asyncio.to_thread(_shown, session, body, form, judge)
 
     def _judge(self, request: web.Request, session: Session, path: ApiPath, form: str) -> Judge:
         shape = {"table": f"row {_include(request)}", "partial": "partial"}.get(form, "object")

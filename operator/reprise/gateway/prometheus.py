@@ -4,6 +4,7 @@ Prometheus itself does not keep metrics of hidden namespaces; this is the second
 time in bounds.
 """
 
+import functools
 import json
 import re
 from collections.abc import Mapping
@@ -16,7 +17,8 @@ from aiohttp import web
 from reprise.adapters.streams import read_capped
 from reprise.domain import errors, redaction, telemetry
 from reprise.domain.redaction import View
-from reprise.gateway import calls, promql, reply
+from reprise.gateway import calls, promql, reply, samples
+from reprise.gateway.aside import Aside
 from reprise.gateway.session import Clock, Session, rfc3339, utc_now
 
 Json = dict[str, Any]
@@ -37,12 +39,13 @@ _VALUES = ("match[]", "start", "end", "limit")
 
 
 class Prometheus:
-    """`clock` is the time that is shown. Where answers come from elsewhere, a subclass has its own `ask`."""
+    """`clock` is the time that is shown. A subclass that has answers from elsewhere overrides `fetch`."""
 
     def __init__(self, base_url: str, http: aiohttp.ClientSession, clock: Clock = utc_now) -> None:
         self._base = base_url.rstrip("/")
         self._http = http
         self._clock = clock
+        self._aside = Aside()
 
     async def serve(self, request: web.Request, session: Session) -> web.Response:
         """Answer /prometheus/api/v1/…. Errors take Prometheus' own shape."""
@@ -59,43 +62,41 @@ class Prometheus:
             )
         except errors.InvalidInput as exc:
             return error(400, str(exc))
-        status, document = await self.ask(endpoint, sent)
-        if status != 200:
-            return reply.as_json(redaction.scrub(session.view, document), status)
-        return reply.as_json(filtered(session.view, endpoint, document))
+        async with self._aside.holding(session):
+            status, body = await self.fetch(endpoint, sent)
+            shown = filtered if status == 200 else _scrubbed
+            make = functools.partial(shown, session.view, endpoint, body)
+            return reply.encoded(await self._aside.work(body, make), status)
 
     async def alerts(self, session: Session) -> web.Response:
         """GET /alerts: what fires, is pending, or has resolved since the window began."""
-        now = self._clock()
-        start = session.view.window_start
-        status, rules = await self.ask("rules", [("type", "alert")])
+        now, view = self._clock(), session.view
+        start = view.window_start
         step = max(STEP_SECONDS, int((now - start).total_seconds() / 10_000) + 1)
-        history_status, history = await self.ask(
-            "query_range",
-            [
-                ("query", "ALERTS"),
-                ("start", rfc3339(start)),
-                ("end", rfc3339(now)),
-                ("step", str(step)),
-            ],
-        )
-        if status != 200 or history_status != 200:
-            raise errors.Unreachable("Prometheus did not answer the question for alerts")
-        found = promql.merge_alerts(
-            filtered(session.view, "rules", rules), filtered(session.view, "query_range", history), now, step
-        )
-        return reply.as_json(found)
+        window = [("start", rfc3339(start)), ("end", rfc3339(now)), ("step", str(step))]
+        async with self._aside.holding(session):
+            status, rules = await self.fetch("rules", [("type", "alert")])
+            history_status, history = await self.fetch("query_range", [("query", "ALERTS"), *window])
+            if status != 200 or history_status != 200:
+                raise errors.Unreachable("Prometheus did not answer the question for alerts")
 
-    async def ask(self, endpoint: str, form: list[tuple[str, str]]) -> tuple[int, Json]:
+            def merge() -> list[Json]:
+                active = json.loads(filtered(view, "rules", rules))
+                return promql.merge_alerts(
+                    active, json.loads(filtered(view, "query_range", history)), now, step
+                )
+
+            return reply.as_json(await self._aside.work(history, merge))
+
+    async def fetch(self, endpoint: str, form: list[tuple[str, str]]) -> tuple[int, bytes]:
         """Status and answer of /api/v1/<endpoint>, not yet filtered. Raises Unreachable and Refused."""
         url = f"{self._base}/api/v1/{endpoint}"
         try:
             async with self._http.get(
                 url, params=form, timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, connect=5)
             ) as response:
-                body = await read_capped(response)
-                return response.status, json.loads(body)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:
+                return response.status, await read_capped(response)
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
             raise errors.Unreachable(f"Prometheus did not answer: {exc!r}") from exc
 
 
@@ -133,27 +134,38 @@ def bounded(view: View, given: list[tuple[str, str]], endpoint: str, now: dateti
     return [(key, value) for key, values in sent.items() for value in values]
 
 
-def filtered(view: View, endpoint: str, document: Json) -> Json:
-    """A successful answer without series, values, alerts and rules that name hidden things."""
-    data = document.get("data")
+def filtered(view: View, endpoint: str, body: bytes) -> bytes:
+    """A successful answer without series, values, alerts and rules that name hidden things. Raises
+    Unreachable when it is none: something else than Prometheus answered."""
+    try:
+        if endpoint in ("query", "query_range"):
+            return samples.filtered(view, body)
+        document = json.loads(body)
+        kept = {key: value for key, value in document.items() if key not in ("data", "warnings", "infos")}
+        return redaction.dump({**kept, "data": _shown(view, endpoint, document.get("data"))})
+    except (ValueError, TypeError, AttributeError, KeyError) as exc:
+        raise errors.Unreachable(f"Prometheus did not answer: {exc!r}") from exc
+
+
+def _shown(view: View, endpoint: str, data: Any) -> Any:
     match endpoint:
-        case "query" | "query_range":
-            if isinstance(data, dict) and data.get("resultType") in ("vector", "matrix"):
-                rows = [row for row in data["result"] if not telemetry.hides(view, row["metric"])]
-                data = {**data, "result": rows}
-        case "series" | "labels":
-            data = [row for row in data or () if not telemetry.hides(view, row)]
         case "alerts":
             alerts = (data or {}).get("alerts", ())
-            data = {"alerts": [alert for alert in alerts if not telemetry.hides(view, alert)]}
+            return {"alerts": [alert for alert in alerts if not telemetry.hides(view, alert)]}
         case "rules":
-            data = telemetry.rules(view, data)
+            return telemetry.rules(view, data)
         case "metadata":
-            data = telemetry.metadata(view, data)
-        case _:
-            data = [value for value in data or () if not telemetry.hides(view, value)]
-    kept = {key: value for key, value in document.items() if key not in ("data", "warnings", "infos")}
-    return {**kept, "data": data}
+            return telemetry.metadata(view, data)
+        case _:  # series, names and values of labels
+            return [value for value in data or () if not telemetry.hides(view, value)]
+
+
+def _scrubbed(view: View, endpoint: str, body: bytes) -> bytes:
+    """What Prometheus says when it refuses, which repeats what it was asked."""
+    try:
+        return redaction.dump(redaction.scrub(view, json.loads(body)))
+    except ValueError as exc:
+        raise errors.Unreachable(f"Prometheus did not answer {endpoint}: {exc!r}") from exc
 
 
 def error(status: int, message: str) -> web.Response:

@@ -27,7 +27,12 @@ REASONS = {
 
 
 def as_json(data: Any, status: int = 200, content_type: str = "application/json") -> web.Response:
-    return web.Response(body=redaction.dump(data), status=status, headers={"Content-Type": content_type})
+    return encoded(redaction.dump(data), status, content_type)
+
+
+def encoded(body: bytes, status: int = 200, content_type: str = "application/json") -> web.Response:
+    """JSON as it stands."""
+    return web.Response(body=body, status=status, headers={"Content-Type": content_type})
 
 
 def status_body(

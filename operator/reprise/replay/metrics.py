@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from reprise.domain import errors
+from reprise.domain import errors, redaction
 from reprise.gateway import prometheus, reply
 from reprise.gateway.session import Session, rfc3339
 from reprise.replay.clock import Clock
@@ -36,7 +36,7 @@ class Metrics(prometheus.Prometheus):
         self._rules = _load(source.root / "alerts" / "rules.json", {"groups": []})
         self._metadata = _load(source.root / "metrics" / "metadata.json", {})
 
-    async def ask(self, endpoint: str, form: list[tuple[str, str]]) -> tuple[int, Json]:
+    async def fetch(self, endpoint: str, form: list[tuple[str, str]]) -> tuple[int, bytes]:
         given: dict[str, list[str]] = {}
         for key, value in form:
             given.setdefault(key, []).append(value)
@@ -57,10 +57,10 @@ class Metrics(prometheus.Prometheus):
                 except ValueError as exc:
                     return _bad(f"limit must be a number: {exc}")
         if self._reason is not None:
-            return 503, {"status": "error", "errorType": "unavailable", "error": self._reason}
+            return _failed(503, "unavailable", self._reason)
         if endpoint == "query" and "time" not in given:
             form = [*form, ("time", rfc3339(self._moment()))]
-        return await super().ask(endpoint, form)
+        return await super().fetch(endpoint, form)
 
     async def alerts(self, session: Session) -> web.Response:
         if self._reason is not None:
@@ -73,10 +73,10 @@ class Metrics(prometheus.Prometheus):
         if not self._moment.moving or self._reason is not None:
             return self._rules
         query = "ALERTS or ALERTS_FOR_STATE"
-        status, answer = await super().ask("query", [("query", query), ("time", rfc3339(self._moment()))])
+        status, answer = await super().fetch("query", [("query", query), ("time", rfc3339(self._moment()))])
         if status != 200:
             raise errors.Unreachable("Prometheus did not answer the question for alerts")
-        return active(self._rules, answer["data"]["result"])
+        return active(self._rules, json.loads(answer)["data"]["result"])
 
 
 def active(recorded: Json, series: Sequence[Json]) -> Json:
@@ -157,9 +157,13 @@ def _load(path: Path, default: Json) -> Json:
     return document
 
 
-def _ok(data: Any) -> tuple[int, Json]:
-    return 200, {"status": "success", "data": data}
+def _ok(data: Any) -> tuple[int, bytes]:
+    return 200, redaction.dump({"status": "success", "data": data})
 
 
-def _bad(message: str) -> tuple[int, Json]:
-    return 400, {"status": "error", "errorType": "bad_data", "error": message}
+def _bad(message: str) -> tuple[int, bytes]:
+    return _failed(400, "bad_data", message)
+
+
+def _failed(status: int, kind: str, message: str) -> tuple[int, bytes]:
+    return status, redaction.dump({"status": "error", "errorType": kind, "error": message})

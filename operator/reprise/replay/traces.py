@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from reprise.adapters.streams import MAX_BODY_BYTES
-from reprise.domain import errors
+from reprise.domain import errors, redaction
 from reprise.gateway import jaeger
 from reprise.replay import trace_search
 from reprise.replay.clock import Clock
@@ -33,7 +33,7 @@ class Traces(jaeger.Jaeger):
         self._file = source.root / "traces" / "traces.jsonl"
         self._known = _load(source.root / "traces" / "services.json")
 
-    async def ask(self, path: str, query: list[tuple[str, str]]) -> tuple[int, Json]:
+    async def fetch(self, path: str, query: list[tuple[str, str]]) -> tuple[int, bytes]:
         given = dict(query)
         try:
             match path.split("/"):
@@ -68,7 +68,7 @@ class Traces(jaeger.Jaeger):
             return list(self._known["operations"].get(service, ()))
         return sorted({operation for found, operation, _ in self._pairs() if found == service})
 
-    def _kinds(self, given: Mapping[str, str]) -> tuple[int, Json]:
+    def _kinds(self, given: Mapping[str, str]) -> tuple[int, bytes]:
         service, kind = given.get("service", ""), given.get("spanKind", "")
         if not service:
             return _error(400, "parameter 'service' is required")
@@ -91,16 +91,16 @@ class Traces(jaeger.Jaeger):
 
     # -- traces ---------------------------------------------------------------------------------
 
-    async def _trace(self, trace_id: str) -> tuple[int, Json]:
+    async def _trace(self, trace_id: str) -> tuple[int, bytes]:
         place = self._index.find(trace_id)
         if place is None or place.end_us > _microseconds(self._moment):
             return _error(404, "trace not found")
-        return _ok([await asyncio.to_thread(self._read_one, place)])
+        return await asyncio.to_thread(lambda: _ok([self._read_one(place)]))
 
-    async def _search(self, search: Search) -> tuple[int, Json]:
+    async def _search(self, search: Search) -> tuple[int, bytes]:
         if not 0 < search.limit <= MAX_TRACES:
             return _error(500, "search depth must be greater than 0 and less than max traces")
-        return _ok(await asyncio.to_thread(self._matching, search))
+        return await asyncio.to_thread(lambda: _ok(self._matching(search)))
 
     def _read_one(self, place: Place) -> Json:
         with self._file.open("rb") as file:
@@ -154,11 +154,12 @@ def _load(path: Path) -> Json:
         raise errors.Corrupt(f"traces/services.json: expected lists of services, found {exc!r}") from exc
 
 
-def _ok(data: Any) -> tuple[int, Json]:
-    return 200, {"data": data, "total": len(data), "limit": 0, "offset": 0, "errors": None}
+def _ok(data: Any) -> tuple[int, bytes]:
+    document = {"data": data, "total": len(data), "limit": 0, "offset": 0, "errors": None}
+    return 200, redaction.dump(document)
 
 
-def _error(status: int, message: str) -> tuple[int, Json]:
+def _error(status: int, message: str) -> tuple[int, bytes]:
     document = {
         "data": None,
         "total": 0,
@@ -166,4 +167,4 @@ def _error(status: int, message: str) -> tuple[int, Json]:
         "offset": 0,
         "errors": [{"code": status, "msg": message}],
     }
-    return status, document
+    return status, redaction.dump(document)

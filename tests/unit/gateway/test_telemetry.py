@@ -1,5 +1,6 @@
 """Prometheus and Jaeger: time in bounds, hidden names out."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -148,7 +149,8 @@ GOOD, BAD = {"namespace": "otel-demo", "pod": "cart"}, {"namespace": "reprise-sy
     ],
 )
 def test_answers_lose_what_is_hidden(endpoint: str, data: Any, expected: Any) -> None:
-    found = prometheus.filtered(VIEW, endpoint, {"status": "success", "data": data, "warnings": ["reprise"]})
+    given = {"status": "success", "data": data, "warnings": ["reprise"]}
+    found = json.loads(prometheus.filtered(VIEW, endpoint, json.dumps(given).encode()))
     assert found == {"status": "success", "data": expected}
 
 
@@ -225,10 +227,50 @@ def test_traces_before_the_window_and_of_hidden_services_are_left_out() -> None:
             "processes": {"p1": {"serviceName": service}},
         }
 
-    found = jaeger.filtered(
-        VIEW,
-        {"data": [trace("a", "cart", LOW), trace("b", "cart", LOW - 1), trace("c", "reprise-operator", LOW)]},
-    )
-    assert [one["traceID"] for one in found["data"]] == ["a"]
-    assert jaeger.filtered(VIEW, {"data": ["cart", "reprise-operator"]})["data"] == ["cart"]
-    assert jaeger.filtered(VIEW, {"data": None})["data"] is None
+    traces = [trace("a", "cart", LOW), trace("b", "cart", LOW - 1), trace("c", "reprise-operator", LOW)]
+    assert [one["traceID"] for one in _jaeger(traces)] == ["a"]
+    assert _jaeger(["cart", "reprise-operator"]) == ["cart"]
+    assert _jaeger(None) is None
+    assert _jaeger([{"traceID": "no span began"}, {"traceID": "d", "spans": []}]) == [
+        {"traceID": "no span began"}
+    ]
+
+
+def _jaeger(data: Any) -> Any:
+    """`data` of what is shown of an answer with `data`."""
+    body, count = jaeger.filtered(VIEW, json.dumps({"data": data, "total": 99}).encode())
+    shown = json.loads(body)
+    assert shown["total"] == count == len(shown["data"] or ())
+    return shown["data"]
+
+
+@pytest.mark.parametrize("where", ["metric", "trace"])
+def test_a_word_is_found_however_its_letters_are_written(where: str) -> None:
+    escaped = "\\u0072eprise"
+    if where == "trace":
+        span = f'{{"startTime": {LOW}, "operationName": "{escaped}"}}'
+        shown, _ = jaeger.filtered(VIEW, f'{{"data": [{{"spans": [{span}]}}]}}'.encode())
+        assert json.loads(shown)["data"] == []
+    else:
+        series = f'{{"metric": {{"pod": "{escaped}"}}, "values": []}}'
+        data = f'{{"resultType": "matrix", "result": [{series}]}}'
+        shown = prometheus.filtered(VIEW, "query_range", f'{{"status": "success", "data": {data}}}'.encode())
+        assert json.loads(shown)["data"]["result"] == []
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b'{"data": 7}', b'{"data": {"resultType": "matrix"}}']
+)
+def test_what_is_no_answer_is_nobodys_fault_but_the_systems(body: bytes) -> None:
+    with pytest.raises(errors.Unreachable):
+        prometheus.filtered(VIEW, "query_range", body)
+    with pytest.raises(errors.Unreachable):
+        jaeger.filtered(VIEW, body)
+
+
+def test_samples_pass_as_they_were_written() -> None:
+    values = '[[1767355800.5,"NaN"],[1767355805,"1e-07"],[1767355810,"+Inf"]]'
+    histogram = '[1767355800,{"count":"3","buckets":[[0,"0.5","1","3"]]}]'
+    rows = f'[{{"metric":{{"pod":"a"}},"values":{values}}},{{"metric":{{}},"histograms":[{histogram}]}}]'
+    body = f'{{"status":"success","data":{{"resultType":"matrix","result":{rows}}}}}'
+    assert prometheus.filtered(VIEW, "query_range", body.encode()).decode() == body

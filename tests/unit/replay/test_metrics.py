@@ -8,6 +8,7 @@ import aiohttp
 import cramjam
 import pytest
 from tests.support import snapshot_v2 as snapshots
+from tests.support.fetching import ask
 
 from reprise.adapters import remote_write
 from reprise.replay import metrics, source
@@ -64,11 +65,11 @@ async def test_without_a_prometheus_the_reason_is_told(tmp_path: Path) -> None:
     clock = Clock(snapshots.RECORDED, snapshots.RECORDED, moving=False)
     async with aiohttp.ClientSession() as http:
         made = metrics.Metrics(found, clock, http, None, "there is none")
-        status, document = await made.ask("query", [("query", "up")])
+        status, document = await ask(made, "query", [("query", "up")])
         assert (status, document["error"]) == (503, "there is none")
-        status, document = await made.ask("alerts", [])
+        status, document = await ask(made, "alerts", [])
         assert [alert["state"] for alert in document["data"]["alerts"]] == ["firing"]
-        assert (await made.ask("metadata", [("limit", "x")]))[0] == 400
+        assert (await ask(made, "metadata", [("limit", "x")]))[0] == 400
 
 
 def test_a_write_request_is_protobuf_in_snappy() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.support import snapshot_v2 as snapshots
+from tests.support.fetching import ask
 
 from reprise.domain import errors
 from reprise.replay import source, trace_search
@@ -40,7 +41,7 @@ async def jaeger(root: Path, tmp_path: Path) -> AsyncIterator[Traces]:
 
 async def numbers(jaeger: Traces, **given: str) -> list[int]:
     query = {"service": "cart", "start": us(0), "end": us(1800), "limit": "20", **given}
-    status, document = await jaeger.ask("api/traces", list(query.items()))
+    status, document = await ask(jaeger, "api/traces", list(query.items()))
     assert status == 200
     return [int(one["traceID"], 16) for one in document["data"]]
 
@@ -103,17 +104,17 @@ async def test_searches(jaeger: Traces, given: dict[str, str], expected: list[in
 )
 async def test_what_is_refused(jaeger: Traces, given: dict[str, str], status: int, message: str) -> None:
     query = {"service": "cart", "start": us(0), "end": us(1800), "limit": "20", **given}
-    found, document = await jaeger.ask("api/traces", list(query.items()))
+    found, document = await ask(jaeger, "api/traces", list(query.items()))
     assert found == status
     assert message in document["errors"][0]["msg"]
 
 
 async def test_one_trace_is_the_recorded_one(jaeger: Traces) -> None:
     # Leading zeros may be left out.
-    status, document = await jaeger.ask("api/traces/3", [])
+    status, document = await ask(jaeger, "api/traces/3", [])
     assert (status, document["data"]) == (200, [snapshots.traces()[2]])
-    assert (await jaeger.ask("api/traces/99", []))[0] == 404
-    assert (await jaeger.ask("api/traces/xyz", []))[0] == 400
+    assert (await ask(jaeger, "api/traces/99", []))[0] == 404
+    assert (await ask(jaeger, "api/traces/xyz", []))[0] == 400
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ async def test_one_trace_is_the_recorded_one(jaeger: Traces) -> None:
     ],
 )
 async def test_what_there_is(jaeger: Traces, path: str, query: list[tuple[str, str]], expected: Any) -> None:
-    status, document = await jaeger.ask(path, query)
+    status, document = await ask(jaeger, path, query)
     assert (status, document["data"]) == (200, expected)
 
 
@@ -136,12 +137,12 @@ async def test_moving_time_shows_nothing_of_later(root: Path, tmp_path: Path) ->
     now = [0.0]
     clock = Clock(snapshots.BASELINE, snapshots.RECORDED, moving=True, monotonic=lambda: now[0])
     async for jaeger in made(root, tmp_path, clock):
-        assert (await jaeger.ask("api/services", []))[1]["data"] == []
-        assert (await jaeger.ask("api/dependencies", []))[1]["data"] == []
+        assert (await ask(jaeger, "api/services", []))[1]["data"] == []
+        assert (await ask(jaeger, "api/dependencies", []))[1]["data"] == []
         now[0] = 150
         assert await numbers(jaeger) == [2, 1]
-        assert (await jaeger.ask("api/services", []))[1]["data"] == ["cart", "frontend"]
-        assert (await jaeger.ask("api/traces/3", []))[0] == 404
+        assert (await ask(jaeger, "api/services", []))[1]["data"] == ["cart", "frontend"]
+        assert (await ask(jaeger, "api/traces/3", []))[0] == 404
 
 
 def test_a_second_start_reads_the_kept_index(root: Path, tmp_path: Path) -> None:

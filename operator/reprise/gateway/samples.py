@@ -1,0 +1,51 @@
+"""Prometheus' answers to queries, taken apart without reading the samples in them. Pure.
+
+An answer may hold millions of samples; whether a series may be seen depends on its labels alone.
+"""
+
+from typing import Any
+
+import msgspec
+
+from reprise.domain import telemetry
+from reprise.domain.redaction import View
+
+_RAW = msgspec.Raw | msgspec.UnsetType
+
+
+class Series(msgspec.Struct):
+    metric: dict[str, Any]
+    value: _RAW = msgspec.UNSET
+    values: _RAW = msgspec.UNSET
+    histogram: _RAW = msgspec.UNSET
+    histograms: _RAW = msgspec.UNSET
+
+
+class Data(msgspec.Struct):
+    resultType: str
+    result: msgspec.Raw
+
+
+class Answer(msgspec.Struct):
+    status: str
+    data: Data
+
+
+_ANSWER = msgspec.json.Decoder(Answer)
+_SERIES = msgspec.json.Decoder(list[Series])
+_dump = msgspec.json.Encoder().encode
+
+
+def filtered(view: View, body: bytes) -> bytes:
+    """A successful answer of /query or /query_range, without the series that name hidden things, and without
+    warnings. Raises ValueError when it is none."""
+    try:
+        answer = _ANSWER.decode(body)
+        if answer.data.resultType in ("vector", "matrix"):
+            kept = [
+                one for one in _SERIES.decode(answer.data.result) if not telemetry.hides(view, one.metric)
+            ]
+            answer.data.result = msgspec.Raw(_dump(kept))
+    except msgspec.DecodeError as exc:
+        raise ValueError(f"expected Prometheus' answer to a query, found something else: {exc}") from exc
+    return _dump(answer)
