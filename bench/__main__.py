@@ -8,8 +8,8 @@ import sys
 from reprise.cluster import paths
 
 PARTS = (
-    "memory", "gateway", "agents", "redaction", "replay", "large", "snapshots", "capture", "triage", "runs",
-    "quiet",
+    "memory", "gateway", "agents", "redaction", "telemetry", "replay", "large", "snapshots", "capture",
+    "triage", "runs", "quiet",
 )  # fmt: skip
 
 

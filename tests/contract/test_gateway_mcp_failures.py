@@ -10,6 +10,7 @@ from tests.contract.gateway_mcp import ACCEPT, gate, message, problem, text, tow
 from tests.contract.gateway_town import Town
 
 from reprise.gateway import upstream
+from reprise.gateway.tools import call as calls
 
 __all__ = ["gate", "town"]
 
@@ -30,6 +31,16 @@ async def test_a_failure_of_ours_is_told_without_its_words(gate: Door, town: Tow
     town.objects["Service"][0]["metadata"]["ownerReferences"] = [{"name": "no kind"}]
     found = await problem(gate, "recent_changes", resources=["pods", "services"])
     assert found == "this could not be answered; asking again will not help"
+
+
+async def test_more_than_a_tool_reads_is_refused_with_what_to_do(
+    gate: Door, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "MAX_JSON_BYTES", 10_000)
+    town.samples = 1000
+    assert "a shorter range" in await problem(gate, "query_metrics_range", query="up")
+    town.samples = 100
+    assert "1 series" in await text(gate, "query_metrics_range", query="up")
 
 
 async def test_topology_does_without_traces(tmp_path: Path, town: Town) -> None:

@@ -8,16 +8,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+import msgspec
 from aiohttp import web
 from yarl import URL
 
 from reprise.domain import errors
 from reprise.gateway import promql
+from reprise.gateway.aside import LARGE_BYTES
 from reprise.gateway.session import Session, rfc3339
 from reprise.gateway.stream import COLLECT
 
+# Of what a tool reads to tell it in a few pages; a query that gives more wants narrowing.
+MAX_JSON_BYTES = 8 * 1024 * 1024
 # Of one log; a thousand lines are a tenth of it.
 MAX_LOG_BYTES = 4 * 1024 * 1024
+MIB = 1024 * 1024
 _AGO = re.compile(r"-?(?:\d+(?:\.\d+)?(?:ms|[smhd]))+(?: ago)?")
 T = TypeVar("T")
 Route = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -60,7 +65,19 @@ class Reads:
     async def json(
         self, path: str, query: Mapping[str, str] | None = None, accept: str = "application/json"
     ) -> Any:
-        return json.loads(await self.raw(path, query, accept))
+        """The document of an answer. Raises ToolError, also when it is larger than a tool reads, and what the
+        routes raise."""
+        body = await self.raw(path, query, accept)
+        if len(body) > MAX_JSON_BYTES:
+            raise ToolError(
+                413,
+                f"expected at most {MAX_JSON_BYTES // MIB} MiB to read for this answer, found "
+                f"{len(body) / MIB:.1f} MiB; ask for less: a namespace, a selector, a shorter range, "
+                "a lower limit",
+            )
+        if len(body) <= LARGE_BYTES:
+            return msgspec.json.decode(body)
+        return await asyncio.to_thread(msgspec.json.decode, body)
 
 
 @dataclass
