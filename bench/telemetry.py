@@ -27,8 +27,8 @@ VIEW = View(NOW - timedelta(hours=1))
 def main() -> str:
     draw = random.Random(1)  # noqa: S311 - the same answers each time
     answers: dict[str, tuple[bytes, Callable[[bytes], object]]] = {
-        "range query": (_matrix(draw), functools.partial(prometheus.filtered, VIEW, "query_range")),
-        "traces": (_traces(draw), functools.partial(jaeger.filtered, VIEW)),
+        "range query": (matrix(draw), functools.partial(prometheus.filtered, VIEW, "query_range")),
+        "traces": (traces(draw), functools.partial(jaeger.filtered, VIEW)),
     }
     figures = []
     for name, (body, work) in answers.items():
@@ -58,8 +58,9 @@ async def _waits(body: bytes, work: Callable[[bytes], object]) -> list[float]:
     return found
 
 
-def _matrix(draw: random.Random) -> bytes:
-    """180 samples a series: a quarter of an hour, each five seconds."""
+def matrix(draw: random.Random) -> bytes:
+    """Prometheus' answer to a range query, almost as large as the gateway takes one: a quarter of an hour of
+    each series, every five seconds."""
     begin, series, size = NOW.timestamp() - 900, [], 0
     while size < MAX_BODY_BYTES - MB:
         number = len(series)
@@ -70,9 +71,9 @@ def _matrix(draw: random.Random) -> bytes:
     return f'{{"status":"success","data":{{"resultType":"matrix","result":[{",".join(series)}]}}}}'.encode()
 
 
-def _traces(draw: random.Random) -> bytes:
-    """30 spans a trace with 15 tags each."""
-    begin, traces, size = int(NOW.timestamp() * 1e6), [], 0
+def traces(draw: random.Random) -> bytes:
+    """Jaeger's answer to a search, as large: 30 spans a trace with 15 tags each."""
+    begin, found, size = int(NOW.timestamp() * 1e6), [], 0
     while size < MAX_BODY_BYTES - MB:
         trace = f"{draw.getrandbits(128):032x}"
         spans = [
@@ -90,6 +91,6 @@ def _traces(draw: random.Random) -> bytes:
             for number in range(30)
         ]
         whole = {"traceID": trace, "spans": spans, "processes": {"p1": {"serviceName": "cart", "tags": []}}}
-        traces.append(json.dumps(whole, separators=(",", ":")))
-        size += len(traces[-1]) + 1
-    return f'{{"data":[{",".join(traces)}],"total":0,"limit":0,"offset":0,"errors":null}}'.encode()
+        found.append(json.dumps(whole, separators=(",", ":")))
+        size += len(found[-1]) + 1
+    return f'{{"data":[{",".join(found)}],"total":0,"limit":0,"offset":0,"errors":null}}'.encode()

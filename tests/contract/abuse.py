@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import re
 import signal
 import ssl
@@ -17,6 +18,7 @@ import aiohttp
 import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from bench import telemetry
 from tests.contract.gateway_fakes import OTHER_TOKEN, TOKEN, Cluster, attempt, pod
 from tests.live.gateway_harness import ROOT, certificate
 
@@ -28,7 +30,7 @@ WAIT_SECONDS = 120
 
 
 class Hoard(Cluster):
-    """A cluster with a list of HUGE_COUNT ConfigMaps, about 10 MB."""
+    """A cluster with a list of HUGE_COUNT ConfigMaps, about 10 MB, and telemetry that answers with 15 MB."""
 
     def __init__(self) -> None:
         super().__init__(pods=[pod("a"), pod("b")])
@@ -49,10 +51,14 @@ class Hoard(Cluster):
             "items": items,
         }
         self.huge = json.dumps(document).encode()
+        draw = random.Random(1)
+        self.telemetry = {"prom": telemetry.matrix(draw), "traces": telemetry.traces(draw)}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.path == HUGE and not request.query.get("watch"):
             return web.Response(body=self.huge, content_type="application/json")
+        if found := self.telemetry.get(request.path.split("/")[1]):
+            return web.Response(body=found, content_type="application/json")
         return await super().handle(request)
 
 
@@ -163,7 +169,7 @@ async def gateway(directory: Path, cluster: Cluster) -> AsyncIterator[Gate]:
                 sys.executable, "-c", "from reprise.cli.main import main; main()", "gateway",
                 "--host", "127.0.0.1", "--port", "0", "--tls", str(directory / "tls"),
                 "--audit", str(directory / "audit"), "--kubeconfig", str(directory / "kubeconfig"),
-                "--prometheus", "http://127.0.0.1:9", "--jaeger", "http://127.0.0.1:9",
+                "--prometheus", str(api.make_url("/prom")), "--jaeger", str(api.make_url("/traces")),
                 env={**os.environ, "PYTHONPATH": str(ROOT / "operator")},
                 stdout=log,
                 stderr=log,

@@ -54,6 +54,23 @@ async def read_many_at_once(gate: Gate, stack: AsyncExitStack) -> None:
     assert (200, HUGE_COUNT) in found
 
 
+async def query_much_at_once(gate: Gate, stack: AsyncExitStack) -> None:
+    """As many of the largest answers of Prometheus and Jaeger as an attempt may ask for at a time."""
+    paths = ("/prometheus/api/v1/query_range?query=up&step=5", "/jaeger/api/traces?service=cart&limit=500")
+    async with gate.client(connections=server.MAX_IN_FLIGHT) as http:
+
+        async def ask(number: int) -> tuple[int, int]:
+            async with http.get(paths[number % 2]) as answer:
+                size = 0
+                async for part in answer.content.iter_any():
+                    size += len(part)
+                return answer.status, size
+
+        found = await asyncio.gather(*(ask(number) for number in range(server.MAX_IN_FLIGHT)))
+    assert {status for status, _ in found} <= {200, 429}
+    assert sum(status == 200 and size > 10_000_000 for status, size in found) > 1
+
+
 async def trickle(gate: Gate, stack: AsyncExitStack) -> None:
     """Connections on which a request never comes to its end. All but the youngest are closed."""
     opened = []
@@ -153,6 +170,7 @@ async def watch_without_end(gate: Gate, stack: AsyncExitStack) -> None:
 ABUSES: dict[str, Callable[[Gate, AsyncExitStack], Awaitable[None]]] = {
     "readers that read nothing": read_nothing,
     "huge lists at once": read_many_at_once,
+    "huge answers of telemetry at once": query_much_at_once,
     "headers that trickle": trickle,
     "huge headers and bodies": huge_headers_and_bodies,
     "no HTTP and no TLS": no_http_and_no_tls,
