@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from reprise.domain import errors
+from reprise.domain import errors, telemetry
 from reprise.domain.redaction import View
 from reprise.gateway import jaeger, prometheus, promql
 
@@ -274,3 +276,38 @@ def test_samples_pass_as_they_were_written() -> None:
     rows = f'[{{"metric":{{"pod":"a"}},"values":{values}}},{{"metric":{{}},"histograms":[{histogram}]}}]'
     body = f'{{"status":"success","data":{{"resultType":"matrix","result":{rows}}}}}'
     assert prometheus.filtered(VIEW, "query_range", body.encode()).decode() == body
+
+
+TEXTS = st.lists(
+    st.sampled_from(
+        ["cart", "Reprise", "chaos-mesh", "chaos", "-mesh", "ko", "pf", "é", '"', "\\", "\\u006b", " "]
+    ),
+    max_size=3,
+).map("".join)
+SERIES = st.fixed_dictionaries(
+    {"metric": st.dictionaries(TEXTS, TEXTS, max_size=2), "values": st.just([[1, "1"]])}
+)
+TRACES = st.fixed_dictionaries(
+    {
+        "traceID": TEXTS,
+        "spans": st.lists(
+            st.fixed_dictionaries({"startTime": st.sampled_from([LOW - 1, LOW, LOW + 1]), "name": TEXTS}),
+            max_size=2,
+        ),
+    }
+)
+
+
+@given(rows=st.lists(SERIES, max_size=4), ascii_only=st.booleans())
+def test_series_are_left_out_as_if_they_were_read(rows: list[Any], ascii_only: bool) -> None:
+    document = {"status": "success", "data": {"resultType": "matrix", "result": rows}}
+    body = json.dumps(document, ensure_ascii=ascii_only).encode()
+    shown = json.loads(prometheus.filtered(VIEW, "query_range", body))["data"]["result"]
+    assert shown == [row for row in rows if not telemetry.hides(VIEW, row["metric"])]
+
+
+@given(traces=st.lists(TRACES, max_size=4), ascii_only=st.booleans())
+def test_traces_are_left_out_as_if_they_were_read(traces: list[Any], ascii_only: bool) -> None:
+    body = json.dumps({"data": traces}, ensure_ascii=ascii_only).encode()
+    shown = json.loads(jaeger.filtered(VIEW, body)[0])["data"]
+    assert shown == [trace for trace in traces if not telemetry.hides_trace(VIEW, trace)]
