@@ -1,6 +1,7 @@
 """The lifecycle gate on a sample of the catalogue that changes daily, and on a scenario of one's own."""
 
 import json
+import os
 import random
 import subprocess
 from collections.abc import Callable
@@ -27,6 +28,8 @@ PROVEN = [
 ]
 NARROW = [s.name for s in PROVEN if s.name not in NAMES and not registry.cluster_wide(s)]
 SAMPLE = random.Random(daily.TODAY).sample(NARROW, 1)
+# Two cores carry one copy of the application; under two a baseline may never become quiet.
+COPIES = 2 if daily.ALL or (os.cpu_count() or 1) >= 4 else 1
 
 OWN = """\
 name: my-quotes-are-gone
@@ -45,12 +48,13 @@ symptoms:
 
 @pytest.fixture(scope="module")
 def proofs(reprise: Reprise, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """Today's sample and a scenario of one's own, side by side in two copies of the application."""
+    """Today's sample and a scenario of one's own, side by side where the machine carries two copies of the
+    application."""
     folder = tmp_path_factory.mktemp("proof")
     own = folder / "my-quotes-are-gone.yaml"
     own.write_text(OWN)
     done = reprise(
-        "prove", *SAMPLE, "-f", str(own), "--parallel", "2", "--results", str(folder / "proof.jsonl"),
+        "prove", *SAMPLE, "-f", str(own), "--parallel", str(COPIES), "--results", str(folder / "proof.jsonl"),
         "--snapshots", "-o", "json", timeout_seconds=3000,
     )  # fmt: skip
     print(done.stderr)
@@ -78,6 +82,7 @@ def test_what_was_recorded_is_whole(proofs: dict[str, dict[str, Any]], reprise: 
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.skipif(COPIES == 1, reason="fewer than four cores carry no copy; REPRISE_TEST_ALL=1 tries it")
 def test_copies_of_the_application_are_removed(proofs: dict[str, Any], kubectl: Kubectl) -> None:
     kubectl("wait", "--for=delete", "ns/otel-demo-2", "--timeout=120s", timeout_seconds=130)
     assert "otel-demo-2" not in kubectl("get", "ns", "-o", "name")
