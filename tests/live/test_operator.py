@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tests.live import daily
 from tests.live.conftest import Kubectl, get_run, wait_finished
 
 Start = Callable[..., str]
 INCIDENT = "frontend-unreachable"
 CONTROL = "quiet-day"
+PHASES = ("Baseline", "Injecting", "Manifesting", "Recording", "Attempting", "Recovering")
 NOBODY = {"kind": "none"}
 
 
@@ -164,9 +166,7 @@ def assert_mended(kubectl: Kubectl, uid: str) -> None:
     assert uid not in held.split()
 
 
-@pytest.mark.parametrize(
-    "wanted", ["Baseline", "Injecting", "Manifesting", "Recording", "Attempting", "Recovering"]
-)
+@pytest.mark.parametrize("wanted", daily.some(PHASES, 3))
 def test_deleted_in_a_phase_it_recovers_first(
     kubectl: Kubectl, kubeconfig: str, start_run: Start, wanted: str
 ) -> None:
