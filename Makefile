@@ -56,9 +56,9 @@ INSPECT := $(if $(REPRISE_INSPECT_PYTHON),,.venv-inspect/.installed)
 
 # Where everything has to be built first, or is slow, the live tests that have not begun by then are skipped and
 # named, but for the essential ones. `make test-live` runs them all, however long it takes.
-MINUTES ?= 70
+MINUTES ?= 65
 JOBS ?= auto
-test: ## everything, the live tests on a real cluster included, as far as MINUTES (70) go
+test: ## everything, the live tests on a real cluster included, as far as MINUTES (65) go
 	@export REPRISE_TEST_UNTIL=$$(( $$(date +%s) + 60 * $(MINUTES) )); \
 	  $(MAKE) --no-print-directory test-fast && $(MAKE) --no-print-directory test-live
 
