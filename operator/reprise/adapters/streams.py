@@ -10,6 +10,7 @@ from reprise.domain import errors
 # Enough for every schema and for thousands of pods.
 MAX_BODY_BYTES = 16 * 1024 * 1024
 MAX_LINE_BYTES = 4 * 1024 * 1024
+CONNECT_SECONDS = 5.0
 
 
 class Content(Protocol):
@@ -47,6 +48,19 @@ async def read_capped(response: Opened, limit: int = MAX_BODY_BYTES) -> bytes:
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
         raise errors.Unreachable(f"the answer broke off: {exc!r}") from exc
     return b"".join(parts)
+
+
+async def get_capped(
+    http: aiohttp.ClientSession, url: str, query: list[tuple[str, str]], seconds: float, who: str
+) -> tuple[int, bytes]:
+    """Status and body of a GET. Raises Unreachable, which says `who` did not answer within so many seconds,
+    and Refused as `read_capped` does."""
+    timeout = aiohttp.ClientTimeout(total=seconds, connect=min(seconds, CONNECT_SECONDS))
+    try:
+        async with http.get(url, params=query, timeout=timeout) as response:
+            return response.status, await read_capped(response)
+    except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+        raise errors.Unreachable(f"{who} did not answer: {exc!r}") from exc
 
 
 async def batches(response: Opened, limit: int = MAX_LINE_BYTES) -> AsyncIterator[list[bytes]]:

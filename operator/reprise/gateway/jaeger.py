@@ -9,7 +9,7 @@ from urllib.parse import quote
 import aiohttp
 from aiohttp import web
 
-from reprise.adapters.streams import read_capped
+from reprise.adapters.streams import get_capped
 from reprise.domain import errors, redaction
 from reprise.domain.redaction import View
 from reprise.gateway import reply, traces
@@ -74,15 +74,7 @@ class Jaeger:
 
     async def fetch(self, path: str, query: list[tuple[str, str]]) -> tuple[int, bytes]:
         """Status and answer of /<path>, not yet filtered. Raises Unreachable and Refused."""
-        try:
-            async with self._http.get(
-                f"{self._base}/{path}",
-                params=query,
-                timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, connect=5),
-            ) as response:
-                return response.status, await read_capped(response)
-        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-            raise errors.Unreachable(f"Jaeger did not answer: {exc!r}") from exc
+        return await get_capped(self._http, f"{self._base}/{path}", query, TIMEOUT_SECONDS, "Jaeger")
 
 
 def search(view: View, given: Mapping[str, str], now: datetime) -> list[tuple[str, str]]:

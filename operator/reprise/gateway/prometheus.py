@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from reprise.adapters.streams import read_capped
+from reprise.adapters.streams import get_capped
 from reprise.domain import errors, redaction, telemetry
 from reprise.domain.redaction import View
 from reprise.gateway import calls, promql, reply, samples
@@ -91,13 +91,7 @@ class Prometheus:
     async def fetch(self, endpoint: str, form: list[tuple[str, str]]) -> tuple[int, bytes]:
         """Status and answer of /api/v1/<endpoint>, not yet filtered. Raises Unreachable and Refused."""
         url = f"{self._base}/api/v1/{endpoint}"
-        try:
-            async with self._http.get(
-                url, params=form, timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, connect=5)
-            ) as response:
-                return response.status, await read_capped(response)
-        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-            raise errors.Unreachable(f"Prometheus did not answer: {exc!r}") from exc
+        return await get_capped(self._http, url, form, TIMEOUT_SECONDS, "Prometheus")
 
 
 def _parameters(endpoint: str) -> tuple[str, ...] | None:
