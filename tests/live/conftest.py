@@ -49,7 +49,7 @@ def kubectl(kubeconfig: str) -> Kubectl:
     """Call stock kubectl as the cluster's administrator; returns standard output."""
 
     def call(
-        *arguments: str, stdin: str | None = None, check: bool = True, timeout_seconds: int = 120
+        *arguments: str, stdin: str | None = None, check: bool = True, timeout_seconds: int = 330
     ) -> str:
         done = subprocess.run(
             ["kubectl", "--kubeconfig", kubeconfig, *arguments],

@@ -50,7 +50,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, kubeconfig: str) -> Iterat
             stack.enter_context(forwarded(kubeconfig, "jaeger", 16686)),
         )
         made.admin("apply", "--server-side", "-k", str(ROOT / "crds"))
-        made.admin("wait", "--for=condition=Established", "--timeout=30s", "crd/agentattempts.reprise.dev")
+        made.admin("wait", "--for=condition=Established", "--timeout=300s", "crd/agentattempts.reprise.dev")
         made.start()
         yield made
         made.stop()
@@ -118,10 +118,10 @@ def shop(gateway: Gateway) -> Iterator[str]:
     gateway.admin("apply", "-f", "-", stdin=manifest)
     # NB: `kubectl wait` with a selector fails at once while nothing matches.
     gateway.admin(
-        "wait", "-n", name, "deployment/web", "--timeout=50s", "--for=jsonpath={.status.replicas}=1"
+        "wait", "-n", name, "deployment/web", "--timeout=300s", "--for=jsonpath={.status.replicas}=1"
     )
     gateway.admin(
-        "wait", "-n", name, "pod", "-l", "app=web", "--timeout=50s",
+        "wait", "-n", name, "pod", "-l", "app=web", "--timeout=300s",
         "--for=jsonpath={.status.containerStatuses[0].restartCount}=1",
     )  # fmt: skip
     yield name

@@ -75,7 +75,7 @@ class Agent:
     read_attempt: Callable[[], dict[str, Any]]
 
     def kubectl(
-        self, *arguments: str, stdin: str | None = None, timeout_seconds: int = 60
+        self, *arguments: str, stdin: str | None = None, timeout_seconds: int = 330
     ) -> subprocess.CompletedProcess[str]:
         cache = self.kubeconfig.parent / f"cache-{self.name}"
         return subprocess.run(
@@ -95,14 +95,14 @@ class Agent:
     def http(self, method: str, path: str, **options: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
         return requests.request(
-            method, self.server + path, headers=headers, verify=str(self.ca_file), timeout=30, **options
+            method, self.server + path, headers=headers, verify=str(self.ca_file), timeout=120, **options
         )
 
     def status(self) -> dict[str, Any]:
         found: dict[str, Any] = self.read_attempt().get("status", {})
         return found
 
-    def wait_for_phase(self, phase: str, timeout_seconds: float = 20) -> dict[str, Any]:
+    def wait_for_phase(self, phase: str, timeout_seconds: float = 120) -> dict[str, Any]:
         deadline = time.monotonic() + timeout_seconds
         while (status := self.status()).get("phase") != phase:
             assert time.monotonic() < deadline, f"expected phase {phase}, found {status}"
@@ -224,7 +224,7 @@ class Gateway:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=330,
         )
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
         return done.stdout

@@ -36,8 +36,8 @@ class Endpoints:
         manifests = {"apiVersion": "v1", "kind": "List", "items": self._manifests(name, text)}
         self.kubectl("create", "-f", "-", stdin=json.dumps(manifests))
         self.kubectl(
-            "wait", f"pod/{name}", "-n", self.namespace, "--for=condition=Ready", "--timeout=120s",
-            timeout_seconds=130,
+            "wait", f"pod/{name}", "-n", self.namespace, "--for=condition=Ready", "--timeout=300s",
+            timeout_seconds=310,
         )  # fmt: skip
         return self.url(name)
 

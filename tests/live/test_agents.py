@@ -190,7 +190,7 @@ def test_an_external_agent_on_a_live_incident(
     number = present().index(agent) + 1
     agent_doors.EXTERNAL[agent](attached(agent))
     kubectl(
-        "wait", f"agentattempt/{EXTERNAL_RUN}-{number}", "-n", "default", "--timeout=60s",
+        "wait", f"agentattempt/{EXTERNAL_RUN}-{number}", "-n", "default", "--timeout=300s",
         "--for=jsonpath={.spec.verdict.phase}",
     )  # fmt: skip
     check_attempt(kubectl, reprise, EXTERNAL_RUN, number, tmp_path)

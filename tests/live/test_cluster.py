@@ -34,7 +34,7 @@ def up() -> str:
 def podman(*words: str) -> str:
     env = {**os.environ, **engine.environment(paths.cache_dir())}
     return subprocess.run(
-        ["podman", *words], capture_output=True, text=True, env=env, timeout=120, check=True
+        ["podman", *words], capture_output=True, text=True, env=env, timeout=330, check=True
     ).stdout
 
 
@@ -47,7 +47,7 @@ def containers(name: str = NAME) -> dict[str, str]:
 
 def kubectl(*words: str) -> "subprocess.CompletedProcess[bytes]":
     command = [paths.kubectl_path(), "--kubeconfig", paths.kubeconfig_path(NAME), *words]
-    return subprocess.run(command, capture_output=True, timeout=150, check=False)
+    return subprocess.run(command, capture_output=True, timeout=330, check=False)
 
 
 def ready_nodes() -> set[str]:
@@ -63,7 +63,7 @@ def ready_nodes() -> set[str]:
 
 def has_dns() -> bool:
     """True when a rollout of CoreDNS is complete: its pods run and answer their probes."""
-    watched = kubectl("rollout", "status", "deployment/coredns", "-n", "kube-system", "--timeout=120s")
+    watched = kubectl("rollout", "status", "deployment/coredns", "-n", "kube-system", "--timeout=300s")
     return watched.returncode == 0
 
 
@@ -162,7 +162,7 @@ def test_services_outlive_a_full_sync_of_kube_proxy() -> None:
     assert has_dns()
     before = {node: services(node) for node in nodes}
     assert all(len(known) >= 4 for known in before.values()), before
-    deleted = kubectl("delete", "pod", "-n", "kube-system", "-l", "k8s-app=kube-proxy", "--timeout=60s")
+    deleted = kubectl("delete", "pod", "-n", "kube-system", "-l", "k8s-app=kube-proxy", "--timeout=300s")
     deleted.check_returncode()
     assert {node: services(node) for node in nodes} == before
 

@@ -127,7 +127,7 @@ class Pods:
         ]
         self.apply(*objects)
         for namespace in (HOME, AWAY):
-            kubectl("wait", "pods", "--all", "-n", namespace, "--for=condition=Ready", "--timeout=90s")
+            kubectl("wait", "pods", "--all", "-n", namespace, "--for=condition=Ready", "--timeout=300s")
         service = json.loads(kubectl("get", "service", "server", "-n", HOME, "-o", "json"))
         self.service_ip = str(service["spec"]["clusterIP"])
         self.server_ip = self.ip("server")
@@ -282,7 +282,7 @@ def test_a_pod_that_comes_later_is_governed_from_the_start(clean: Pods) -> None:
     try:
         clean.apply(late)
         clean.kubectl(
-            "wait", "pod/late", "-n", HOME, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s"
+            "wait", "pod/late", "-n", HOME, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=300s"
         )
         said = clean.kubectl("logs", "late", "-n", HOME).split("\n")
         assert all(line.startswith("shut") for line in said if line), said

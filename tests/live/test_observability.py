@@ -190,7 +190,7 @@ def workloads(kubectl: Kubectl) -> Iterator[Kubectl]:
     try:
         kubectl("apply", "-f", "-", stdin=text)
         for name in ("sound", "gone"):
-            kubectl("rollout", "status", f"deployment/{name}", "-n", NAMESPACE, "--timeout=90s")
+            kubectl("rollout", "status", f"deployment/{name}", "-n", NAMESPACE, "--timeout=300s")
         yield kubectl
     finally:
         kubectl("delete", "namespace", NAMESPACE, "--wait=false", "--ignore-not-found")

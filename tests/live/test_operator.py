@@ -92,11 +92,11 @@ def test_in_the_applications_namespace_is_invalid(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=text)
     try:
         kubectl(
-            "wait", "brun/op-inside", "-n", "otel-demo", "--timeout=60s",
+            "wait", "brun/op-inside", "-n", "otel-demo", "--timeout=300s",
             "--for=jsonpath={.status.reason}=NamespaceNotAllowed",
         )  # fmt: skip
     finally:
-        kubectl("delete", "brun", "op-inside", "-n", "otel-demo", "--timeout=60s")
+        kubectl("delete", "brun", "op-inside", "-n", "otel-demo", "--timeout=300s")
 
 
 def test_the_spec_is_immutable_and_a_verdict_is_set_once(kubectl: Kubectl, start_run: Start) -> None:
@@ -246,7 +246,7 @@ def test_a_second_run_queues_and_says_what_for(kubectl: Kubectl, start_run: Star
     first = start_run("op-first", scenario=CONTROL, agent={"kind": "external"})
     kubectl("wait", f"brun/{first}", "--for=condition=Recorded", "--timeout=400s", timeout_seconds=410)
     second = start_run("op-second", scenario=CONTROL, agent=NOBODY)
-    kubectl("wait", f"brun/{second}", "--for=condition=Queued", "--timeout=30s")
+    kubectl("wait", f"brun/{second}", "--for=condition=Queued", "--timeout=300s")
     status = get_run(kubectl, second)["status"]
     assert status["message"] == f"waits for default/{first} (Attempting)"
     kubectl("delete", "brun", first, "--timeout=200s", timeout_seconds=210)

@@ -84,7 +84,7 @@ def test_what_was_recorded_is_whole(proofs: dict[str, dict[str, Any]], reprise: 
 
 @pytest.mark.skipif(COPIES == 1, reason="fewer than four cores carry no copy; REPRISE_TEST_ALL=1 tries it")
 def test_copies_of_the_application_are_removed(proofs: dict[str, Any], kubectl: Kubectl) -> None:
-    kubectl("wait", "--for=delete", "ns/otel-demo-2", "--timeout=120s", timeout_seconds=130)
+    kubectl("wait", "--for=delete", "ns/otel-demo-2", "--timeout=300s", timeout_seconds=310)
     assert "otel-demo-2" not in kubectl("get", "ns", "-o", "name")
 
 

@@ -231,7 +231,7 @@ def incident(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def _both(kubectl: Kubectl, folder: Path) -> Iterator[Incident]:
     name = f"{RUN}-1-kubeconfig"
-    kubectl("wait", f"secret/{name}", "-n", "default", "--for=create", "--timeout=60s")
+    kubectl("wait", f"secret/{name}", "-n", "default", "--for=create", "--timeout=300s")
     encoded = kubectl("get", "secret", name, "-n", "default", "-o", "jsonpath={.data.kubeconfig}")
     (folder / "live").write_bytes(base64.b64decode(encoded))
     run = json.loads(kubectl("get", "benchmarkrun", RUN, "-n", "default", "-o", "json"))
