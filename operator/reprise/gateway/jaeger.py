@@ -1,7 +1,6 @@
 """The Jaeger query API, cut to the window and to what may be seen."""
 
 import functools
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import quote
@@ -66,11 +65,12 @@ class Jaeger:
                 )
         async with self._aside.holding(session):
             status, body = await self.fetch("/".join(parts), query)
-            work = functools.partial(filtered if status == 200 else _scrubbed, view, body)
-            shown, count = await self._aside.work(body, work)
-        if status == 200 and len(parts) == 3 and parts[1] == "traces" and not count:
+            if status != 200:
+                return reply.scrubbed(view, "Jaeger", body, status)
+            shown, count = await self._aside.work(body, functools.partial(filtered, view, body))
+        if len(parts) == 3 and parts[1] == "traces" and not count:
             return _error(404, "trace not found")
-        return reply.encoded(shown, status)
+        return reply.encoded(shown)
 
     async def fetch(self, path: str, query: list[tuple[str, str]]) -> tuple[int, bytes]:
         """Status and answer of /<path>, not yet filtered. Raises Unreachable and Refused."""
@@ -99,14 +99,6 @@ def filtered(view: View, body: bytes) -> tuple[bytes, int]:
     """`traces.filtered`. Raises Unreachable when something else than Jaeger answered."""
     try:
         return traces.filtered(view, body)
-    except ValueError as exc:
-        raise errors.Unreachable(f"Jaeger did not answer: {exc!r}") from exc
-
-
-def _scrubbed(view: View, body: bytes) -> tuple[bytes, int]:
-    """What Jaeger says when it refuses, which repeats what it was asked."""
-    try:
-        return redaction.dump(redaction.scrub(view, json.loads(body))), 0
     except ValueError as exc:
         raise errors.Unreachable(f"Jaeger did not answer: {exc!r}") from exc
 

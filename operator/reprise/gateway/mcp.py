@@ -20,6 +20,7 @@ from mcp.shared.exceptions import MCPError
 
 from reprise.domain import access
 from reprise.gateway import reply, submit
+from reprise.gateway.aside import Aside
 from reprise.gateway.audit import FREE_PATHS
 from reprise.gateway.session import Clock, Session, utc_now
 from reprise.gateway.tools import about, registry
@@ -76,6 +77,7 @@ class Tools:
         """`clock` is the time that is shown."""
         self._route = route
         self._clock = clock
+        self._aside = Aside()
         self._protocol = Protocol(
             about.NAME, instructions=about.INSTRUCTIONS, on_list_tools=_list_tools, on_call_tool=_call_tool
         )
@@ -130,7 +132,7 @@ class Tools:
         refused = await session.admit(message.path)
         if message.tool == "submit":
             refused = None  # its own answer says whether it is late, or the second
-        reads = Reads(template, self._route)
+        reads = Reads(template, self._route, self._aside)
         exchange = Exchange(message, session, reads, failed, refused, self._clock, warning)
         assert self._manager is not None  # noqa: S101 - the application does not serve before it runs
         return await _as_asgi(self._manager.handle_request, request, body, exchange)

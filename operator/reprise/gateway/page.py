@@ -6,7 +6,7 @@ on.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -14,7 +14,6 @@ from reprise.domain import redaction, rows
 from reprise.domain.redaction import View
 from reprise.gateway import shape
 
-T = TypeVar("T")
 Judge = Callable[[bytes], bytes | None]
 
 
@@ -76,19 +75,12 @@ _TABLE = msgspec.json.Decoder(Table)
 
 def read_objects(body: bytes) -> Objects:
     """A list. Raises ValueError when it is none."""
-    return _read(_OBJECTS, body)
+    return shape.read(_OBJECTS, body, "a list of the Kubernetes API")
 
 
 def read_table(body: bytes) -> Table:
     """A Table. Raises ValueError when it is none."""
-    return _read(_TABLE, body)
-
-
-def _read(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
-    try:
-        return decoder.decode(body)
-    except msgspec.DecodeError as exc:
-        raise ValueError(f"expected a list of the Kubernetes API, found something else: {exc}") from exc
+    return shape.read(_TABLE, body, "a list of the Kubernetes API")
 
 
 def _heads(view: View, found: list[Row]) -> list[bytes]:

@@ -64,9 +64,10 @@ class Prometheus:
             return error(400, str(exc))
         async with self._aside.holding(session):
             status, body = await self.fetch(endpoint, sent)
-            shown = filtered if status == 200 else _scrubbed
-            make = functools.partial(shown, session.view, endpoint, body)
-            return reply.encoded(await self._aside.work(body, make), status)
+            if status != 200:
+                return reply.scrubbed(session.view, "Prometheus", body, status)
+            make = functools.partial(filtered, session.view, endpoint, body)
+            return reply.encoded(await self._aside.work(body, make))
 
     async def alerts(self, session: Session) -> web.Response:
         """GET /alerts: what fires, is pending, or has resolved since the window began."""
@@ -81,10 +82,8 @@ class Prometheus:
                 raise errors.Unreachable("Prometheus did not answer the question for alerts")
 
             def merge() -> list[Json]:
-                active = json.loads(filtered(view, "rules", rules))
-                return promql.merge_alerts(
-                    active, json.loads(filtered(view, "query_range", history)), now, step
-                )
+                was = json.loads(filtered(view, "query_range", history))
+                return promql.merge_alerts(_document(view, "rules", rules), was, now, step)
 
             return reply.as_json(await self._aside.work(history, merge))
 
@@ -131,12 +130,20 @@ def bounded(view: View, given: list[tuple[str, str]], endpoint: str, now: dateti
 def filtered(view: View, endpoint: str, body: bytes) -> bytes:
     """A successful answer without series, values, alerts and rules that name hidden things. Raises
     Unreachable when it is none: something else than Prometheus answered."""
+    if endpoint not in ("query", "query_range"):
+        return redaction.dump(_document(view, endpoint, body))
     try:
-        if endpoint in ("query", "query_range"):
-            return samples.filtered(view, body)
+        return samples.filtered(view, body)
+    except ValueError as exc:
+        raise errors.Unreachable(f"Prometheus did not answer: {exc!r}") from exc
+
+
+def _document(view: View, endpoint: str, body: bytes) -> Json:
+    """What `filtered` leaves of anything but samples, read. Raises Unreachable as it does."""
+    try:
         document = json.loads(body)
         kept = {key: value for key, value in document.items() if key not in ("data", "warnings", "infos")}
-        return redaction.dump({**kept, "data": _shown(view, endpoint, document.get("data"))})
+        return {**kept, "data": _shown(view, endpoint, document.get("data"))}
     except (ValueError, TypeError, AttributeError, KeyError) as exc:
         raise errors.Unreachable(f"Prometheus did not answer: {exc!r}") from exc
 
@@ -152,14 +159,6 @@ def _shown(view: View, endpoint: str, data: Any) -> Any:
             return telemetry.metadata(view, data)
         case _:  # series, names and values of labels
             return [value for value in data or () if not telemetry.hides(view, value)]
-
-
-def _scrubbed(view: View, endpoint: str, body: bytes) -> bytes:
-    """What Prometheus says when it refuses, which repeats what it was asked."""
-    try:
-        return redaction.dump(redaction.scrub(view, json.loads(body)))
-    except ValueError as exc:
-        raise errors.Unreachable(f"Prometheus did not answer {endpoint}: {exc!r}") from exc
 
 
 def error(status: int, message: str) -> web.Response:

@@ -1,10 +1,12 @@
 """Answers in the words of the Kubernetes API, so that kubectl shows them as it should."""
 
+import json
 from typing import Any
 
 from aiohttp import web
 
 from reprise.domain import access, errors, redaction
+from reprise.domain.redaction import View
 
 # Why a request was refused, for the audit trail.
 REFUSAL = web.ResponseKey("refusal", str)
@@ -33,6 +35,15 @@ def as_json(data: Any, status: int = 200, content_type: str = "application/json"
 def encoded(body: bytes, status: int = 200, content_type: str = "application/json") -> web.Response:
     """JSON as it stands."""
     return web.Response(body=body, status=status, headers={"Content-Type": content_type})
+
+
+def scrubbed(view: View, who: str, body: bytes, status: int) -> web.Response:
+    """What a system behind says when it refuses, which repeats what it was asked, without hidden words.
+    Raises Unreachable when that is no JSON."""
+    try:
+        return as_json(redaction.scrub(view, json.loads(body)), status)
+    except ValueError as exc:
+        raise errors.Unreachable(f"{who} did not answer: {exc!r}") from exc
 
 
 def status_body(

@@ -9,6 +9,7 @@ import msgspec
 
 from reprise.domain import telemetry
 from reprise.domain.redaction import View
+from reprise.gateway import shape
 
 _RAW = msgspec.Raw | msgspec.UnsetType
 
@@ -33,19 +34,15 @@ class Answer(msgspec.Struct):
 
 _ANSWER = msgspec.json.Decoder(Answer)
 _SERIES = msgspec.json.Decoder(list[Series])
-_dump = msgspec.json.Encoder().encode
+_WHAT = "Prometheus' answer to a query"
 
 
 def filtered(view: View, body: bytes) -> bytes:
     """A successful answer of /query or /query_range, without the series that name hidden things, and without
     warnings. Raises ValueError when it is none."""
-    try:
-        answer = _ANSWER.decode(body)
-        if answer.data.resultType in ("vector", "matrix"):
-            kept = [
-                one for one in _SERIES.decode(answer.data.result) if not telemetry.hides(view, one.metric)
-            ]
-            answer.data.result = msgspec.Raw(_dump(kept))
-    except msgspec.DecodeError as exc:
-        raise ValueError(f"expected Prometheus' answer to a query, found something else: {exc}") from exc
-    return _dump(answer)
+    answer = shape.read(_ANSWER, body, _WHAT)
+    if answer.data.resultType in ("vector", "matrix"):
+        series = shape.read(_SERIES, answer.data.result, _WHAT)
+        kept = [one for one in series if not telemetry.hides(view, one.metric)]
+        answer.data.result = msgspec.Raw(shape.dump(kept))
+    return shape.dump(answer)

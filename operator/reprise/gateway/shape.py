@@ -1,7 +1,7 @@
 """Filtered objects of the Kubernetes API, whole, as rows or as partial metadata; from JSON to bytes."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,8 +13,17 @@ Json = dict[str, Any]
 PARTIAL = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
 
 
+T = TypeVar("T")
 # Compact JSON, nothing escaped that need not be.
 dump = msgspec.json.Encoder().encode
+
+
+def read(decoder: "msgspec.json.Decoder[T]", body: bytes | msgspec.Raw, what: str) -> T:
+    """What the decoder makes of the body. Raises ValueError when it is not `what`."""
+    try:
+        return decoder.decode(body)
+    except msgspec.DecodeError as exc:
+        raise ValueError(f"expected {what}, found something else: {exc}") from exc
 
 
 def as_object(view: View, path: ApiPath, obj: Mapping[str, Any]) -> bytes | None:

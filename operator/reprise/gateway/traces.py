@@ -10,6 +10,7 @@ import msgspec
 
 from reprise.domain import redaction, telemetry
 from reprise.domain.redaction import View
+from reprise.gateway import shape
 
 
 class Span(msgspec.Struct):
@@ -36,24 +37,21 @@ class Shown(msgspec.Struct):
 
 _ANSWER = msgspec.json.Decoder(Answer)
 _TRACE = msgspec.json.Decoder(Trace)
-_dump = msgspec.json.Encoder().encode
 
 
 def filtered(view: View, body: bytes) -> tuple[bytes, int]:
     """An answer without services, edges and traces that name hidden things or began before the window; and
     how many of its elements are left. Raises ValueError when it is no answer of Jaeger's."""
-    try:
-        data = _ANSWER.decode(body).data
-        if data is not None:
-            data = [item for item in data if not _hides(view, bytes(item))]
-        return _dump(Shown(data, len(data or ()))), len(data or ())
-    except msgspec.DecodeError as exc:
-        raise ValueError(f"expected an answer of Jaeger's, found something else: {exc}") from exc
+    data = shape.read(_ANSWER, body, "an answer of Jaeger's").data
+    if data is not None:
+        data = [item for item in data if not _hides(view, bytes(item))]
+    count = len(data or ())
+    return shape.dump(Shown(data, count)), count
 
 
 def _hides(view: View, item: bytes) -> bool:
     if item.startswith(b"{"):
-        spans = _TRACE.decode(item).spans
+        spans = shape.read(_TRACE, item, "a trace").spans
         if spans is not msgspec.UNSET and telemetry.is_early(view, (span.startTime for span in spans)):
             return True
     text = item.decode()

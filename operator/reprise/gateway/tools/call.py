@@ -1,6 +1,7 @@
 """One tool call: who asks, through what, and what went wrong in words that say what to change."""
 
 import asyncio
+import functools
 import json
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
@@ -14,7 +15,7 @@ from yarl import URL
 
 from reprise.domain import errors
 from reprise.gateway import promql
-from reprise.gateway.aside import LARGE_BYTES
+from reprise.gateway.aside import Aside
 from reprise.gateway.session import Session, rfc3339
 from reprise.gateway.stream import COLLECT
 
@@ -40,11 +41,13 @@ class ToolError(Exception):
 
 
 class Reads:
-    """The gateway's own GET routes, as the attempt sees them. `template` is the attempt's request, unread."""
+    """The gateway's own GET routes, as the attempt sees them. `template` is the attempt's request, unread;
+    `aside` is where large answers are read."""
 
-    def __init__(self, template: web.Request, route: Route) -> None:
+    def __init__(self, template: web.Request, route: Route, aside: Aside) -> None:
         self._template = template
         self._route = route
+        self._aside = aside
 
     async def raw(
         self, path: str, query: Mapping[str, str] | None = None, accept: str = "application/json"
@@ -75,9 +78,7 @@ class Reads:
                 f"{len(body) / MIB:.1f} MiB; ask for less: a namespace, a selector, a shorter range, "
                 "a lower limit",
             )
-        if len(body) <= LARGE_BYTES:
-            return msgspec.json.decode(body)
-        return await asyncio.to_thread(msgspec.json.decode, body)
+        return await self._aside.work(body, functools.partial(msgspec.json.decode, body))
 
 
 @dataclass
