@@ -10,13 +10,16 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from reprise.cluster import engine, kind, paths
 
+Found = TypeVar("Found")
 NAME = "selftest"
 FOREIGN = "foreign"
+KUBEADM_WAITS = 60  # seconds, for an answer to its first call, unless it is told otherwise
 REPRISE = (sys.executable, "-c", "from reprise.cli.main import main; main()")
 
 
@@ -196,6 +199,57 @@ def test_cluster_beyond_repair_is_made_anew(spoil: Callable[[], None], reason: s
     assert reason in said
     after = containers()
     assert set(after) == set(before)
+    assert not set(after.values()) & set(before.values())
+    assert ready_nodes() == set(after)
+
+
+def import_of(image: str) -> int | None:
+    """The process in which a node, whichever, imports this image now."""
+    found = subprocess.run(
+        ["pgrep", "--oldest", "--full", f"ctr .*images import .*/{image}.tar"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return int(found.stdout) if found.returncode == 0 else None
+
+
+def eventually(look: Callable[[], Found | None], what: str) -> Found:
+    deadline = time.monotonic() + 300
+    while (found := look()) is None:
+        assert time.monotonic() < deadline, f"not within 300 s: {what}"
+        time.sleep(0.05)
+    return found
+
+
+def asks_for_its_api(node: str) -> bool | None:
+    """Whether kubeadm, which writes this file first, has begun to call the API server."""
+    said = subprocess.run(
+        ["podman", "exec", node, "test", "-e", "/var/lib/kubelet/config.yaml"],
+        env={**os.environ, **engine.environment(paths.cache_dir())},
+        capture_output=True,
+        check=False,
+    )
+    return said.returncode == 0 or None
+
+
+@pytest.mark.usefixtures("cluster")
+def test_cluster_is_made_although_the_import_of_its_images_takes_longer_than_kubeadm_waits_by_itself() -> (
+    None
+):
+    interrupt_its_making()
+    before = containers()
+    with subprocess.Popen(
+        [*REPRISE, "up", "--bare", "--name", NAME], stderr=subprocess.PIPE, text=True
+    ) as making:
+        importing = eventually(lambda: import_of("kube-apiserver"), "the import of the API server's image")
+        os.kill(importing, signal.SIGSTOP)
+        eventually(lambda: asks_for_its_api(f"{kind.cluster_name(NAME)}-control-plane"), "kubeadm's turn")
+        time.sleep(KUBEADM_WAITS + 5)
+        os.kill(importing, signal.SIGCONT)
+        said = making.communicate(timeout=900)[1]
+    assert making.returncode == 0, said
+    after = containers()
     assert not set(after.values()) & set(before.values())
     assert ready_nodes() == set(after)
 

@@ -32,6 +32,21 @@ _KUBELET = {
     "containerLogMaxSize": "20Mi",
 }
 
+# Guards against hanging, not limits. kubeadm's first call to the API server has one minute by default, and
+# that minute begins before the kubelet does: on a slow disk the images are still being imported.
+_TIMEOUTS = {
+    "controlPlaneComponentHealthCheck": "10m0s",
+    "kubeletHealthCheck": "10m0s",
+    "kubernetesAPICall": "10m0s",
+    "etcdAPICall": "10m0s",
+    "tlsBootstrap": "10m0s",
+    "discovery": "10m0s",
+}
+_KUBEADM = tuple(
+    {"kind": kind, "apiVersion": "kubeadm.k8s.io/v1beta4", "timeouts": _TIMEOUTS}
+    for kind in ("InitConfiguration", "JoinConfiguration")
+)
+
 
 def cluster_name(name: str) -> str:
     """kind's name for our cluster.
@@ -103,7 +118,9 @@ class KindCluster:
         }
         if self.closed:
             networking |= {"disableDefaultCNI": True, "kubeProxyMode": "nftables"}
-            config["kubeadmConfigPatches"] = [yaml.safe_dump(_KUBELET, sort_keys=False)]
+            config["kubeadmConfigPatches"] = [
+                yaml.safe_dump(patch, sort_keys=False) for patch in (_KUBELET, *_KUBEADM)
+            ]
         dumped: str = yaml.safe_dump(config, sort_keys=False)
         return dumped
 

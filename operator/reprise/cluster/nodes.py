@@ -33,7 +33,22 @@ def have_processes(containers: Sequence[NodeContainer], proc: Path = Path("/proc
     """
     if not (proc / "self").exists():
         return True  # no Linux: the containers are in a machine of their own
-    return any(not container.pid or (proc / str(container.pid)).exists() for container in containers)
+    return any(not container.pid or _runs(proc / str(container.pid)) for container in containers)
+
+
+def _runs(process: Path) -> bool:
+    """False for a process that is gone, and for one that has ended and waits: it has no program any more.
+
+    A container's first process waits in its end for all the others, which may wait for a disk; then it
+    waits to be reaped by whoever inherited it.
+    """
+    try:
+        (process / "exe").readlink()
+    except FileNotFoundError:
+        return False
+    except PermissionError:
+        return True  # somebody else's, who may not be looked at
+    return True
 
 
 @dataclass(frozen=True)

@@ -101,13 +101,17 @@ BEGUN = Remembered("reprise", "build", 1, 16443, "n:1", finished=False)
     ("pids", "alive"),
     [
         pytest.param([11, 12], False, id="both killed together with their monitors"),
-        pytest.param([11, 1], True, id="one is there"),
+        pytest.param([2, 11], False, id="one has ended and is not yet reaped"),
+        pytest.param([2, 1], True, id="one is there"),
         pytest.param([11, 0], True, id="the engine names none"),
     ],
 )
 def test_containers_without_a_process_are_told(pids: list[int], alive: bool, tmp_path: Path) -> None:
-    for running in ("self", "1"):
-        (tmp_path / running).mkdir()
+    for known in ("self", "1", "2"):
+        (tmp_path / known).mkdir()
+    (tmp_path / "1" / "exe").symlink_to(
+        "/usr/bin/sleep"
+    )  # of 2, which has ended, nothing is left but its number
     found = [NodeContainer(f"local-{pid}", "worker", "running", "n:1", pid) for pid in pids]
     assert nodes.have_processes(found, proc=tmp_path) is alive
 

@@ -153,6 +153,12 @@ def test_only_nodes_of_ours_go_without_kinds_network() -> None:
     assert "disableDefaultCNI" not in str(_cluster(False, 1))
 
 
+def test_kubeadm_is_patient_with_nodes_of_ours_which_import_their_images_first() -> None:
+    patches = [yaml.safe_load(patch) for patch in _cluster(True, 1)["kubeadmConfigPatches"]]
+    waits = {one["kind"]: one["timeouts"]["kubernetesAPICall"] for one in patches if "timeouts" in one}
+    assert waits == {"InitConfiguration": "10m0s", "JoinConfiguration": "10m0s"}
+
+
 @pytest.mark.parametrize("name", ["reprise", "other"])
 def test_node_names_do_not_carry_the_products_name(name: str) -> None:
     assert "reprise" not in kind.cluster_name(name)
