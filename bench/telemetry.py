@@ -58,11 +58,11 @@ async def _waits(body: bytes, work: Callable[[bytes], object]) -> list[float]:
     return found
 
 
-def matrix(draw: random.Random) -> bytes:
-    """Prometheus' answer to a range query, almost as large as the gateway takes one: a quarter of an hour of
-    each series, every five seconds."""
+def matrix(draw: random.Random, most: int = MAX_BODY_BYTES - MB) -> bytes:
+    """Prometheus' answer to a range query, of `most` bytes, almost as many as the gateway takes: a quarter of
+    an hour of each series, every five seconds."""
     begin, series, size = NOW.timestamp() - 900, [], 0
-    while size < MAX_BODY_BYTES - MB:
+    while size < most:
         number = len(series)
         labels = {"__name__": "m", "namespace": "otel-demo", "pod": f"cart-{number}", "job": "kubelet"}
         samples = [[begin + 5 * step, str(draw.random())] for step in range(180)]
@@ -71,10 +71,10 @@ def matrix(draw: random.Random) -> bytes:
     return f'{{"status":"success","data":{{"resultType":"matrix","result":[{",".join(series)}]}}}}'.encode()
 
 
-def traces(draw: random.Random) -> bytes:
+def traces(draw: random.Random, most: int = MAX_BODY_BYTES - MB) -> bytes:
     """Jaeger's answer to a search, as large: 30 spans a trace with 15 tags each."""
     begin, found, size = int(NOW.timestamp() * 1e6), [], 0
-    while size < MAX_BODY_BYTES - MB:
+    while size < most:
         trace = f"{draw.getrandbits(128):032x}"
         spans = [
             {

@@ -22,8 +22,11 @@ from bench import telemetry
 from tests.contract.gateway_fakes import OTHER_TOKEN, TOKEN, Cluster, attempt, pod
 from tests.live.gateway_harness import ROOT, certificate
 
+from reprise.gateway.tools import call as calls
+
 HUGE = "/api/v1/namespaces/otel-demo/configmaps"
 HUGE_COUNT = 5000
+ACCOMPLICE_TOKEN = "accomplice"
 START_SECONDS = 60
 # Of one wait; nothing is held to it.
 WAIT_SECONDS = 120
@@ -35,7 +38,7 @@ class Hoard(Cluster):
     def __init__(self) -> None:
         super().__init__(pods=[pod("a"), pod("b")])
         budgets = {"wallClockSeconds": 36000, "requests": 100_000}
-        for token, uid in ((TOKEN, "uid-1"), (OTHER_TOKEN, "uid-2")):
+        for token, uid in ((TOKEN, "uid-1"), (OTHER_TOKEN, "uid-2"), (ACCOMPLICE_TOKEN, "uid-3")):
             self.put(attempt(token, uid, budgets=budgets, window={"start": "2026-01-01T00:00:00Z"}))
         items = [
             {
@@ -52,12 +55,19 @@ class Hoard(Cluster):
         }
         self.huge = json.dumps(document).encode()
         draw = random.Random(1)
-        self.telemetry = {"prom": telemetry.matrix(draw), "traces": telemetry.traces(draw)}
+        # By what is asked of whom: a tool over MCP reads half as much as the routes do.
+        self.telemetry = {
+            ("prom", "up"): telemetry.matrix(draw),
+            ("prom", "half"): telemetry.matrix(draw, calls.MAX_JSON_BYTES - 100_000),
+            ("traces", "cart"): telemetry.traces(draw),
+            ("traces", "half"): telemetry.traces(draw, calls.MAX_JSON_BYTES - 100_000),
+        }
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.path == HUGE and not request.query.get("watch"):
             return web.Response(body=self.huge, content_type="application/json")
-        if found := self.telemetry.get(request.path.split("/")[1]):
+        asked = request.query.get("query") or request.query.get("service") or ""
+        if found := self.telemetry.get((request.path.split("/")[1], asked)):
             return web.Response(body=found, content_type="application/json")
         return await super().handle(request)
 

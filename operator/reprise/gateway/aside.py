@@ -14,6 +14,8 @@ from reprise.gateway.upstream import MAX_READS
 
 # More than the lists of a namespace have.
 LARGE_BYTES = 1024 * 1024
+# As values, a document takes about ten times its bytes. Of these, so many that are worth counting are kept.
+MAX_KEPT = 3
 T = TypeVar("T")
 
 
@@ -23,12 +25,19 @@ class Aside:
     def __init__(self) -> None:
         self._reading = asyncio.Semaphore(MAX_READS)
         self._large = asyncio.Lock()
+        self._kept = asyncio.Semaphore(MAX_KEPT)
 
     @contextlib.asynccontextmanager
     async def holding(self, session: Session) -> AsyncIterator[None]:
         """While an answer is read and not yet made smaller, which is the most that a request holds: few at a
         time, and fewer of one attempt."""
         async with session.pages, self._reading:
+            yield
+
+    @contextlib.asynccontextmanager
+    async def keeping(self) -> AsyncIterator[None]:
+        """While what was read is kept as values, until there is an answer."""
+        async with self._kept:
             yield
 
     async def work(self, body: bytes, make: Callable[[], T]) -> T:

@@ -5,6 +5,7 @@ stands alone (no `Mcp-Session-Id`, no stream from the server), so a restart of t
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -220,10 +221,13 @@ async def _call_tool(
         message.status, message.refusal = 404, "unknown tool"
         names = ", ".join(registry.TOOLS)
         raise MCPError(types.INVALID_PARAMS, f"unknown tool {params.name[:80]!r}; there are: {names}")
+    # What does not read, a submission above all, waits for nothing.
+    turn = exchange.session.tools if tool.is_read_only else contextlib.nullcontext()
     try:
-        text = await registry.run(
-            tool, params.arguments or {}, exchange.session, exchange.reads, exchange.clock()
-        )
+        async with turn, exchange.reads:
+            text = await registry.run(
+                tool, params.arguments or {}, exchange.session, exchange.reads, exchange.clock()
+            )
     except ToolError as exc:
         return _failure(message, exc.status, exc.message, exc.is_refusal)
     except Exception as exc:

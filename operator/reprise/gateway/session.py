@@ -17,6 +17,7 @@ from reprise.gateway.upstream import Source
 log = logging.getLogger(__name__)
 PERSIST_SECONDS = 5.0
 MAX_PAGES_AT_ONCE = 4
+MAX_TOOLS_AT_ONCE = 4
 # Of the requests that come when all is over, so many are recorded.
 MAX_LATE = 1000
 Clock = Callable[[], datetime]
@@ -66,6 +67,8 @@ class Session:
         self.unsent_bytes = 0
         # Pages of lists that are read and filtered at the same time.
         self.pages = asyncio.Semaphore(MAX_PAGES_AT_ONCE)
+        # Tools over MCP that read at the same time; each holds what it has read until it answers.
+        self.tools = asyncio.Semaphore(MAX_TOOLS_AT_ONCE)
 
     @property
     def view(self) -> redaction.View:

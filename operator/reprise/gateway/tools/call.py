@@ -5,6 +5,7 @@ import functools
 import json
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -19,8 +20,10 @@ from reprise.gateway.aside import Aside
 from reprise.gateway.session import Session, rfc3339
 from reprise.gateway.stream import COLLECT
 
-# Of what a tool reads to tell it in a few pages; a query that gives more wants narrowing.
+# Of what a tool reads, in all, to tell it in a few pages; a question that needs more wants narrowing.
 MAX_JSON_BYTES = 8 * 1024 * 1024
+# So much as every attempt may hold at the same time, in each of its calls.
+LIGHT_JSON_BYTES = 256 * 1024
 # Of one log; a thousand lines are a tenth of it.
 MAX_LOG_BYTES = 4 * 1024 * 1024
 MIB = 1024 * 1024
@@ -42,12 +45,22 @@ class ToolError(Exception):
 
 class Reads:
     """The gateway's own GET routes, as the attempt sees them. `template` is the attempt's request, unread;
-    `aside` is where large answers are read."""
+    `aside` is where large answers are read. An async context manager, around all that is made of them."""
 
     def __init__(self, template: web.Request, route: Route, aside: Aside) -> None:
         self._template = template
         self._route = route
         self._aside = aside
+        self._bytes = 0
+        self._turn = asyncio.Lock()
+        self._is_heavy = False
+        self._held = AsyncExitStack()
+
+    async def __aenter__(self) -> "Reads":
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._held.aclose()
 
     async def raw(
         self, path: str, query: Mapping[str, str] | None = None, accept: str = "application/json"
@@ -68,17 +81,28 @@ class Reads:
     async def json(
         self, path: str, query: Mapping[str, str] | None = None, accept: str = "application/json"
     ) -> Any:
-        """The document of an answer. Raises ToolError, also when it is larger than a tool reads, and what the
-        routes raise."""
+        """The document of an answer. Waits for its turn when much has been read. Raises ToolError, also when
+        that is more than a tool reads, and what the routes raise."""
         body = await self.raw(path, query, accept)
-        if len(body) > MAX_JSON_BYTES:
+        self._bytes += len(body)
+        if self._bytes > MAX_JSON_BYTES:
             raise ToolError(
                 413,
                 f"expected at most {MAX_JSON_BYTES // MIB} MiB to read for this answer, found "
-                f"{len(body) / MIB:.1f} MiB; ask for less: a namespace, a selector, a shorter range, "
-                "a lower limit",
+                f"{self._bytes / MIB:.1f} MiB; ask for less: a namespace, a kind, a selector, a shorter "
+                "range, a lower limit",
             )
+        await self._take_turn()
         return await self._aside.work(body, functools.partial(msgspec.json.decode, body))
+
+    async def _take_turn(self) -> None:
+        """One turn for all reads of the call, however many go on side by side; it ends with the call."""
+        if self._bytes <= LIGHT_JSON_BYTES:
+            return
+        async with self._turn:
+            if not self._is_heavy:
+                await self._held.enter_async_context(self._aside.keeping())
+                self._is_heavy = True
 
 
 @dataclass
