@@ -2,13 +2,13 @@
 
 import json
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.live.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 Kubectl = Callable[..., str]
@@ -31,15 +31,6 @@ CALL_GRAPH = {
     "accounting",
     "fraud-detection",
 }
-
-
-def eventually(look: Callable[[], Any], what: str, seconds: float = 300) -> Any:
-    """What `look` finds, asked again until the deadline. Traces and figures have no watch."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"expected {what} within {seconds:g} s, found nothing"
-        time.sleep(1)
-    return found
 
 
 def manifests(kubectl: Kubectl, namespace: str) -> str:

@@ -1,7 +1,6 @@
 """The node containers of our clusters, through the engine that runs them."""
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,6 @@ from reprise.cluster.state import NodeContainer
 from reprise.cluster.tools import Tools
 
 IN_NODE_ARCHIVES = "/kind/archives"
-
-# How often a removal is tried.
-REMOVALS = 4
-REMOVAL_PAUSE_SECONDS = 2.0
 
 
 def node_container(inspected: dict[str, Any]) -> NodeContainer:
@@ -88,15 +83,12 @@ class Nodes:
         volumes = self.tools.run(
             [self.engine, "inspect", "--format", format_, *names], log=self.engine
         ).stdout.split()
-        # Podman gives up on a container whose processes are just ending; a moment later it does not.
-        for left in reversed(range(REMOVALS)):
-            removal = [self.engine, "rm", "--force", "--volumes", *names]
-            if self.tools.run(removal, log=self.engine, check=not left).code == 0:
-                break
-            time.sleep(REMOVAL_PAUSE_SECONDS)
-            names = [node.name for node in self.all()]
-            if not names:
-                break
+        removal = (self.engine, "rm", "--force", "--volumes")
+        # Podman waits 5 s for what the process beside a container tells of its end, and fails when that was
+        # killed, too. By then it takes the container for an ended one: asked again, it removes it.
+        done = self.tools.run([*removal, *names], log=self.engine, check=False)
+        if done.code and (left := [node.name for node in self.all()]):
+            self.tools.run([*removal, *left], log=self.engine)
         for volume in volumes:
             self.tools.run([self.engine, "volume", "rm", volume], log=self.engine, check=False)
 

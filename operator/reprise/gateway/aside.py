@@ -25,19 +25,14 @@ class Aside:
     def __init__(self) -> None:
         self._reading = asyncio.Semaphore(MAX_READS)
         self._large = asyncio.Lock()
-        self._kept = asyncio.Semaphore(MAX_KEPT)
+        # Held while what was read is kept as values, until there is an answer.
+        self.keeping = asyncio.Semaphore(MAX_KEPT)
 
     @contextlib.asynccontextmanager
     async def holding(self, session: Session) -> AsyncIterator[None]:
         """While an answer is read and not yet made smaller, which is the most that a request holds: few at a
         time, and fewer of one attempt."""
         async with session.pages, self._reading:
-            yield
-
-    @contextlib.asynccontextmanager
-    async def keeping(self) -> AsyncIterator[None]:
-        """While what was read is kept as values, until there is an answer."""
-        async with self._kept:
             yield
 
     async def work(self, body: bytes, make: Callable[[], T]) -> T:

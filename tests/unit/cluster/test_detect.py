@@ -109,9 +109,8 @@ BEGUN = Remembered("reprise", "build", 1, 16443, "n:1", finished=False)
 def test_containers_without_a_process_are_told(pids: list[int], alive: bool, tmp_path: Path) -> None:
     for known in ("self", "1", "2"):
         (tmp_path / known).mkdir()
-    (tmp_path / "1" / "exe").symlink_to(
-        "/usr/bin/sleep"
-    )  # of 2, which has ended, nothing is left but its number
+    # Of 2, which has ended, nothing is left but its number.
+    (tmp_path / "1" / "exe").symlink_to("/usr/bin/sleep")
     found = [NodeContainer(f"local-{pid}", "worker", "running", "n:1", pid) for pid in pids]
     assert nodes.have_processes(found, proc=tmp_path) is alive
 

@@ -5,7 +5,6 @@ import functools
 import json
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -54,13 +53,13 @@ class Reads:
         self._bytes = 0
         self._turn = asyncio.Lock()
         self._is_heavy = False
-        self._held = AsyncExitStack()
 
     async def __aenter__(self) -> "Reads":
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self._held.aclose()
+        if self._is_heavy:
+            self._aside.keeping.release()
 
     async def raw(
         self, path: str, query: Mapping[str, str] | None = None, accept: str = "application/json"
@@ -101,7 +100,7 @@ class Reads:
             return
         async with self._turn:
             if not self._is_heavy:
-                await self._held.enter_async_context(self._aside.keeping())
+                await self._aside.keeping.acquire()
                 self._is_heavy = True
 
 
