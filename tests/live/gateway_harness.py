@@ -214,8 +214,9 @@ class Gateway:
         return agent
 
     def trail(self, agent: Agent) -> list[dict[str, Any]]:
+        """Its lines so far; none before the first request."""
         path = self.audit / f"{agent.uid}.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def admin(self, *arguments: str, stdin: str | None = None) -> str:
         done = subprocess.run(
