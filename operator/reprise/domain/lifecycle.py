@@ -153,6 +153,10 @@ def _baseline(run: Run, seen: Observed, now: dt.datetime) -> Decision:
     load = seen.load or observed.Load(False)
     if not application.available:
         reason, message = "ApplicationNotAvailable", _some(application.waiting) or "no workloads"
+    elif application.ending:
+        # What they still say, as Events and in their logs, would be read as a part of this incident.
+        reason = "PodsEnding"
+        message = f"expected deleted pods to be gone, found {_some(application.ending)}"
     elif load.alerts:
         reason = "AlertsFiring"
         window = run.spec.gates.baseline_window_seconds

@@ -24,11 +24,13 @@ class Application:
     """How far the application is from being available.
 
     `waiting` has one line a workload: which, and why. `ready_since`: when its last pod became ready.
+    `ending`: pods that were deleted and are not gone.
     """
 
     workloads: int
     waiting: tuple[str, ...] = ()
     ready_since: dt.datetime | None = None
+    ending: tuple[str, ...] = ()
 
     @property
     def available(self) -> bool:

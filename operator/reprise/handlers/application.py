@@ -120,7 +120,10 @@ async def look(kube: Kube, namespace: str) -> observed.Application:
     workloads = [item for items in kinds for item in items]
     late = [item for item in workloads if not is_available(item)]
     if not late:
-        return observed.Application(len(workloads), ready_since=_ready_since(pods))
+        ending = sorted(
+            str(pod["metadata"]["name"]) for pod in pods if pod["metadata"].get("deletionTimestamp")
+        )
+        return observed.Application(len(workloads), ready_since=_ready_since(pods), ending=tuple(ending))
     waiting = tuple(
         f"{item['kind']} {item['metadata']['name']}: {why(item, pods)}"
         for item in sorted(late, key=lambda item: str(item["metadata"]["name"]))

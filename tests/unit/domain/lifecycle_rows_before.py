@@ -83,6 +83,16 @@ ROWS = {
         a_run(Phase.BASELINE), Observed(application=LATE, load=FLOWING), Phase.BASELINE, (),
         "ApplicationNotAvailable",
     ),
+    "baseline: deleted pods are not gone": Row(
+        a_run(Phase.BASELINE),
+        Observed(application=observed.Application(22, ending=("cart-7d9f-x2x4z",)), load=FLOWING),
+        Phase.BASELINE, (), "PodsEnding",
+    ),
+    "baseline: deleted pods that never go": Row(
+        a_run(Phase.BASELINE, LONG_AGO),
+        Observed(application=observed.Application(22, ending=("cart-7d9f-x2x4z",)), load=FLOWING),
+        Phase.INVALID, (observed.ReleaseLock,), "PodsEnding",
+    ),
     "baseline: an alert fired": Row(
         a_run(Phase.BASELINE), Observed(application=OK, load=observed.Load(True, ("A",))), Phase.BASELINE,
         (), "AlertsFiring",

@@ -9,7 +9,7 @@ from tests.unit.handlers import world
 from reprise.adapters.wire import benchmark_run, model
 from reprise.domain.entities import ObjectRef
 from reprise.domain.run import Run
-from reprise.handlers import application, lease
+from reprise.handlers import lease
 
 
 def item(name: str, scenario: str, namespace: str, phase: str, at: int) -> dict[str, Any]:
@@ -53,38 +53,6 @@ def test_a_run_that_is_felt_everywhere_waits_for_all() -> None:
     mine = item("mine", "wide", "a", "Pending", 1)
     other = item("other", "narrow", "b", "Attempting", 5)
     assert lease.ahead(run(mine), [mine, other], {"wide"}) == "default/other (Attempting)"
-
-
-TEXT = """\
-apiVersion: v1
-kind: Namespace
-metadata: {name: otel-demo, labels: {kubernetes.io/metadata.name: otel-demo, team: shop}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: cart, namespace: otel-demo}
-spec: {}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: reader}
-"""
-
-
-def test_a_copy_of_the_application_goes_whole_into_its_namespace() -> None:
-    home, service, role = application.parse(TEXT, "otel-demo-2")
-    assert home["metadata"] == {
-        "name": "otel-demo-2",
-        "labels": {"kubernetes.io/metadata.name": "otel-demo-2", "team": "shop"},
-    }
-    assert service["metadata"] == {"name": "cart", "namespace": "otel-demo-2"}
-    assert role["metadata"] == {"name": "reader"}
-
-
-def test_manifests_of_two_namespaces_are_no_application() -> None:
-    two = TEXT + "---\napiVersion: v1\nkind: Service\nmetadata: {name: x, namespace: other}\n"
-    with pytest.raises(Exception, match="expected one namespace, found otel-demo, other"):
-        application.parse(two, "otel-demo-2")
 
 
 async def test_a_scenario_of_ones_own_runs(tmp_path: Any) -> None:
