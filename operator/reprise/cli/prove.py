@@ -89,7 +89,7 @@ def prove(
     scores 1.0, the empty one 0, naming everything less than 0.2, naming only where it hurts 0; the fault is
     taken back; nothing has changed. The rules-only agent `triage` tries its hand first, which is part of the
     result and not of the verdict. A result counts until its scenario's file changes, so that a broken-off
-    proof goes on where it stopped.
+    proof goes on where it stopped. It stops when three in a row find no healthy, quiet application.
 
     \b
     Examples:
@@ -142,7 +142,13 @@ async def _prove(
             for namespace in namespaces:
                 await copies.ensure(kube, namespace)
             driver = Driver(kube, seed, keep, snapshots, lambda name, text: progress.say(f"  {name}: {text}"))
-            await suite.prove(driver, fresh, namespaces, finished)
+            left_out = await suite.prove(driver.prove, fresh, namespaces, finished)
+            if left_out:
+                progress.say(
+                    f"stopped: {suite.MOST_UNQUIET} runs in a row found no healthy, quiet application; "
+                    f"{len(left_out)} scenario(s) not tried. Is too much running on this machine? See "
+                    "`kubectl describe brun`; the same command goes on from here"
+                )
         finally:
             if not keep:
                 for namespace in namespaces:

@@ -84,7 +84,8 @@ class Proof:
     quiet and no drift. whole: from the run's start to its end, baseline included. leak: None in results from
     before there was a hunt, and where no agent was let in. snapshot: what the folder of what was recorded is
     called in the operator's volume, "" for none. yardstick: None like `leak`, and where the agent did not
-    come to an answer; it proves nothing and is no part of the verdict.
+    come to an answer; it proves nothing and is no part of the verdict. quiet: whether the application was
+    found healthy and quiet, without which a failure says nothing of the scenario.
     """
 
     scenario: str
@@ -105,6 +106,7 @@ class Proof:
     leak: Leak | None = None
     snapshot: str = ""
     yardstick: Yardstick | None = None
+    quiet: bool = True
 
     @property
     def yardstick_score(self) -> float | None:

@@ -54,6 +54,7 @@ class Driver:
             namespace=namespace,
             seed=self.seed,
             digest=digest,
+            quiet=False,
         )
         over = False
         try:
@@ -98,6 +99,7 @@ class Driver:
             leak=found.leak,
             yardstick=found.yardstick,
             snapshot=run.status.snapshot.name if run.status.snapshot else "",
+            quiet=run.status.timeline.baseline_at is not None,
         )
 
     def _ref(self, scenario: str, namespace: str) -> ObjectRef:
