@@ -127,7 +127,10 @@ def judge(attempt: Attempt, now: dt.datetime) -> Verdict | None:
             | AttemptPhase.CONTEXT_EXHAUSTED
         ):
             if attempt.requests == 0 and attempt.phase is AttemptPhase.TIMED_OUT:
-                # The gateway does not know why; an image that cannot be pulled is known by its pod.
+                # The gateway does not know why; an image that cannot be pulled is known by its pod, and so is
+                # a program that ran without asking anything and has ended, perhaps in the last seconds.
+                if attempt.job.state is JobState.FAILED and attempt.job.ran:
+                    return _job_ended(attempt, now)
                 return Verdict(AttemptPhase.INFRA_FAILED, attempt.job.message or "NoAgentCame", now)
             return Verdict(attempt.phase, attempt.message or str(attempt.phase), now, score=0.0)
         case AttemptPhase.PENDING | AttemptPhase.RUNNING:

@@ -47,12 +47,13 @@ class Hunter:
 
 
 def _answers(document: Json) -> dict[str, str]:
-    """The root causes as an agent would hand them in: nobody else writes them like that."""
+    """The root causes as an agent would hand them in: nobody else writes them like that, but for those that are
+    in no namespace, which `kubectl get events` prints as kind/name."""
     return {
         entity: "a root cause"
         for cause in document["truth"]
         for entity in (cause["entity"], *cause.get("equivalents", ()))
-        if "/" in entity
+        if entity.count("/") > 1
     }
 
 
