@@ -84,6 +84,15 @@ def reprise(kubeconfig: str) -> Callable[..., subprocess.CompletedProcess[str]]:
     return call
 
 
+# Twice what a run waits by itself: what is tested is not whether the machine is a quick one.
+PATIENT = {
+    "baselineTimeoutSeconds": 600,
+    "symptomTimeoutSeconds": 360,
+    "recordTimeoutSeconds": 360,
+    "recoveryTimeoutSeconds": 600,
+}
+
+
 @pytest.fixture
 def start_run(kubectl: Kubectl) -> Iterator[Callable[..., str]]:
     """Apply a BenchmarkRun; it is deleted, and so recovered, at the end of the test."""
@@ -91,6 +100,8 @@ def start_run(kubectl: Kubectl) -> Iterator[Callable[..., str]]:
 
     def start(name: str, **spec: Any) -> str:
         delete_run(kubectl, name)
+        if "scenario" in spec:
+            spec = {**spec, "gates": {**PATIENT, **spec.get("gates", {})}}
         manifest = {
             "apiVersion": "reprise.dev/v1alpha1",
             "kind": "BenchmarkRun",
@@ -108,8 +119,8 @@ def start_run(kubectl: Kubectl) -> Iterator[Callable[..., str]]:
 
 def delete_run(kubectl: Kubectl, name: str) -> None:
     """Delete a run and wait until it has recovered."""
-    command = ("delete", "brun", name, "-n", "default", "--ignore-not-found", "--timeout=300s")
-    kubectl(*command, timeout_seconds=310)
+    command = ("delete", "brun", name, "-n", "default", "--ignore-not-found", "--timeout=600s")
+    kubectl(*command, timeout_seconds=610)
 
 
 def get_run(kubectl: Kubectl, name: str) -> dict[str, Any]:
@@ -117,7 +128,7 @@ def get_run(kubectl: Kubectl, name: str) -> dict[str, Any]:
     return found
 
 
-def wait_finished(kubectl: Kubectl, name: str, timeout_seconds: int = 900) -> dict[str, Any]:
+def wait_finished(kubectl: Kubectl, name: str, timeout_seconds: int = 1500) -> dict[str, Any]:
     """Wait until the condition Completed is decided either way; returns the run's status."""
     kubectl(
         "wait", "brun", name, "-n", "default", f"--timeout={timeout_seconds}s",

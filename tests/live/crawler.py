@@ -153,7 +153,7 @@ class Crawler:
         async with aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {self.token}"},
             connector=aiohttp.TCPConnector(ssl=context, limit=16),
-            timeout=aiohttp.ClientTimeout(total=120),
+            timeout=aiohttp.ClientTimeout(total=600),
         ) as self.http:
             crawl = Crawl(self._ask, self._heard, log_lines=5000)
             await crawl.everything_of_an_incident()

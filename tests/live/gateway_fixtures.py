@@ -35,7 +35,7 @@ def forwarded(kubeconfig: str, service: str, port: int) -> Iterator[str]:
         yield f"http://127.0.0.1:{match[1]}"
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="session")
@@ -59,12 +59,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, kubeconfig: str) -> Iterat
 
 def deployed_gateway(directory: Path, beside: Gateway, kubeconfig: str) -> Gateway:
     """The one in the cluster. Skips where none is deployed."""
-    ready = beside.admin(
-        "get", "deployment", "-n", "reprise-system", "gateway", "--ignore-not-found",
-        "-o", "jsonpath={.status.readyReplicas}",
-    )  # fmt: skip
-    if ready != "1":
+    deployment = ("deployment", "-n", "reprise-system", "gateway")
+    if not beside.admin("get", *deployment, "--ignore-not-found", "-o", "name"):
         pytest.skip("no gateway is deployed in this cluster")
+    beside.admin("rollout", "status", *deployment, "--timeout=300s")
     return Deployed(directory, kubeconfig)
 
 

@@ -22,11 +22,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from tests.live.waiting import eventually
 
 from reprise.domain import kubeconfig
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 30
+START_SECONDS = 180
 
 
 def certificate(directory: Path) -> str:
@@ -148,7 +149,7 @@ class Gateway:
                 sys.executable, "-c", "from reprise.cli.main import main; main()", "gateway",
                 "--host", "127.0.0.1", "--port", str(self.port),
                 "--tls", str(self.directory / "tls"), "--audit", str(self.audit),
-                # The deployed gateway, if there is one, serves the attempts of real runs.
+                # The deployed gateway serves these as well; this one leaves those of real runs alone.
                 "--selector", "door-test=true",
             ],
             env={**os.environ, "KUBECONFIG": self._admin, **self._upstreams},
@@ -211,7 +212,13 @@ class Gateway:
             read_attempt=lambda: json.loads(self.admin("get", "agentattempt", name, "-o", "json")),
         )
         agent.wait_for_phase("Pending")
+        self._wait_known(agent)
         return agent
+
+    def _wait_known(self, agent: Agent) -> None:
+        """Any gateway may have set Pending; this one knows the attempt when it has begun its trail."""
+        path = self.audit / f"{agent.uid}.jsonl"
+        eventually(path.exists, f"a trail of {agent.name}", 60, 0.1)
 
     def trail(self, agent: Agent) -> list[dict[str, Any]]:
         """Its lines so far; none before the first request."""
@@ -246,3 +253,8 @@ class Deployed(Gateway):
     @property
     def url(self) -> str:
         return self._url
+
+    def _wait_known(self, agent: Agent) -> None:
+        eventually(
+            lambda: agent.http("GET", "/attempt").status_code != 401, "the gateway to know it", 60, 0.1
+        )

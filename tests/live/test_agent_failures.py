@@ -24,8 +24,9 @@ from tests.live.model_endpoint import Endpoints
 __all__ = ["models", "shell_image", "snapshot"]
 
 Start = Callable[..., str]
-# One answer is waited for this long, and asked for once.
-IMPATIENT = {"MODEL_TIMEOUT_SECONDS": "2", "MODEL_RETRIES": "0"}
+# An answer is asked for once. IMPATIENT: and not waited for.
+ONCE = {"MODEL_TIMEOUT_SECONDS": "30", "MODEL_RETRIES": "0"}
+IMPATIENT = {**ONCE, "MODEL_TIMEOUT_SECONDS": "2"}
 BUDGETS = {"wallClockSeconds": 60}
 
 ENDPOINTS: dict[str, tuple[dict[str, Any], str]] = {
@@ -66,14 +67,15 @@ def test_an_endpoint_that_cannot_be_used(
     script, reason = ENDPOINTS[case]
     name = case.replace(" ", "-")
     url = models.start(name, **script)
-    start_run(f"agents-{name}", **replay_of(snapshot, stirrup(models, url, **IMPATIENT), budgets=BUDGETS))
+    agent = stirrup(models, url, **(IMPATIENT if case == "slow" else ONCE))
+    start_run(f"agents-{name}", **replay_of(snapshot, agent, budgets=BUDGETS))
     assert reason in first_failure(kubectl, f"agents-{name}")
 
 
 def test_an_endpoint_that_stays_away_ends_the_run_and_nobody_is_scored(
     snapshot: Path, start_run: Start, kubectl: Kubectl, models: Endpoints
 ) -> None:
-    agent = stirrup(models, models.url("nobody"), **IMPATIENT)
+    agent = stirrup(models, models.url("nobody"), **ONCE)
     start_run("agents-away", **replay_of(snapshot, agent, budgets=BUDGETS))
     status = wait_finished(kubectl, "agents-away")
     assert (status["phase"], status["reason"]) == ("Invalid", "AttemptsFailed"), status
@@ -86,7 +88,7 @@ def test_an_attempt_that_failed_on_our_side_is_made_again(
     snapshot: Path, models: Endpoints, start_run: Start, kubectl: Kubectl
 ) -> None:
     url = models.start("at-first", [{"status": 503}, *investigation(cause_in(snapshot))])
-    start_run("agents-again", **replay_of(snapshot, stirrup(models, url, **IMPATIENT), budgets=BUDGETS))
+    start_run("agents-again", **replay_of(snapshot, stirrup(models, url, **ONCE), budgets=BUDGETS))
     status = wait_finished(kubectl, "agents-again")
     assert [(item["phase"], item.get("score")) for item in status["attempts"]] == [
         ("InfraFailed", None), ("Scored", 1),

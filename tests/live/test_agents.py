@@ -31,6 +31,7 @@ from tests.live.agent_fixtures import (
 )
 from tests.live.conftest import Kubectl, delete_run, get_run, state_dir, wait_finished
 from tests.live.model_endpoint import Endpoints
+from tests.live.waiting import eventually
 
 __all__ = ["models", "shell_image", "snapshot"]
 
@@ -125,7 +126,8 @@ def test_a_snapshot_as_files(
     label = f"reprise.dev/run={get_run(kubectl, name)['metadata']['uid']}"
     assert "persistentvolume/" in kubectl("get", "pv,pvc", "-A", "-l", label, "-o", "name")
     delete_run(kubectl, name)
-    assert kubectl("get", "pv,pvc", "-A", "-l", label, "-o", "name") == ""
+    # Both are deleted with the run, and go when their protection has seen that the pod is gone.
+    eventually(lambda: not kubectl("get", "pv,pvc", "-A", "-l", label, "-o", "name"), "its volume to be gone")
 
 
 # -- a live incident ----------------------------------------------------------------------------------------

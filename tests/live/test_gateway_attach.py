@@ -17,10 +17,10 @@ def test_attach_look_and_answer(
         "door-attach",
         scenario="quiet-day",
         agent={"kind": "external"},
-        budgets={"wallClockSeconds": 120, "requests": 200},
+        budgets={"wallClockSeconds": 900, "requests": 200},
     )
     config = tmp_path / "agent.kubeconfig"
-    attached = reprise("attach", f"{name}/1", "-f", str(config), timeout_seconds=900)
+    attached = reprise("attach", f"{name}/1", "-f", str(config), timeout_seconds=1000)
     assert attached.returncode == 0, attached.stderr
     assert f"run {name} is " in attached.stderr, "it must say what it waits for"
     assert "kubectl create --raw /submit" in attached.stdout
@@ -33,7 +33,7 @@ def test_attach_look_and_answer(
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
 
     pods = agent("get", "pods")

@@ -40,6 +40,14 @@ VERDICTS: dict[str, tuple[Attempt, Phase | None, float | None]] = {
         an_attempt(phase=Phase.TIMED_OUT, job=Job(JobState.ACTIVE, message="ErrImagePull: no such image")),
         Phase.INFRA_FAILED, None,
     ),
+    "ran until the last second without a request, and was killed": (
+        an_attempt(phase=Phase.TIMED_OUT, job=Job(JobState.FAILED, True, "killed without an answer")),
+        Phase.AGENT_FAILED, 0.0,
+    ),
+    "waited for its model until the time was up": (
+        an_attempt(phase=Phase.TIMED_OUT, job=Job(JobState.FAILED, True, "no answer", infra=True)),
+        Phase.INFRA_FAILED, None,
+    ),
     "budget spent": (an_attempt(phase=Phase.TURNS_EXHAUSTED, requests=4), Phase.TURNS_EXHAUSTED, 0.0),
     "loop stopped": (an_attempt(phase=Phase.LOOP_STOPPED, requests=4), Phase.LOOP_STOPPED, 0.0),
     "Job ended well without a submission": (

@@ -62,6 +62,8 @@ def an_attempt(phase: Phase, job: Job, kind: AgentKind, requests: int, start: dt
 
 def expected(phase: Phase, state: JobState, ran: bool, requests: int) -> tuple[Phase, float | None] | None:
     if phase is Phase.TIMED_OUT and requests == 0:
+        if state is JobState.FAILED and ran:
+            return BY_JOB[state, ran]  # it came, asked nothing and ended
         return Phase.INFRA_FAILED, None  # nobody came: nothing is known of an agent
     return BY_PHASE[phase] if phase in BY_PHASE else BY_JOB[state, ran]
 

@@ -152,3 +152,17 @@ async def test_a_door_that_answers_nothing_is_no_success() -> None:
     found = await hunt.hunt(Door(silent=True), DOCUMENT, "otel-demo")
     assert found.read == 0
     assert found.tried > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "findings"),
+    [
+        ('{"cells": ["node/local-worker", "NodeNotSchedulable"]}', 0),
+        ("otel-demo/deployment/frontend", 1),
+    ],
+)
+async def test_a_node_is_written_by_everybody_as_an_agent_would(text: str, findings: int) -> None:
+    truth = [{"entity": "Node/local-worker", "equivalents": ["otel-demo/Deployment/frontend"]}]
+    door = Door({"/api/v1/pods": text})
+    found = await hunt.hunt(door, {**DOCUMENT, "truth": truth}, "otel-demo")
+    assert len({line.partition(" in ")[0] for line in found.findings}) == findings, found.findings
