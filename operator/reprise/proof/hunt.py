@@ -47,8 +47,8 @@ class Hunter:
 
 
 def _answers(document: Json) -> dict[str, str]:
-    """The root causes as an agent would hand them in: nobody else writes them like that, but for those that are
-    in no namespace, which `kubectl get events` prints as kind/name."""
+    """The root causes as an agent would hand them in: nobody else writes them like that, but for those
+    that are in no namespace, which `kubectl get events` prints as kind/name."""
     return {
         entity: "a root cause"
         for cause in document["truth"]
