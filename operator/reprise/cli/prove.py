@@ -146,8 +146,8 @@ async def _prove(
             if left_out:
                 progress.say(
                     f"stopped: {suite.MOST_UNQUIET} runs in a row found no healthy, quiet application; "
-                    f"{len(left_out)} scenario(s) not tried. Is too much running on this machine? See "
-                    "`kubectl describe brun`; the same command goes on from here"
+                    f"{len(left_out)} scenario(s) not tried. Is too much running on this machine? "
+                    "The same command without --again goes on from here"
                 )
         finally:
             if not keep:

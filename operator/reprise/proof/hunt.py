@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from reprise.adapters.kube import Json, Kube
@@ -16,12 +17,27 @@ _MOST_FINDINGS = 20
 _AROUND = 60
 
 
-class Hunter:
-    """Hears answers and looks for tokens: `names` as words of their own, `words` anywhere; in any case."""
+@dataclass(frozen=True)
+class Token:
+    """What must not be read. whole: as a word of its own; exact: written just so, else in any case."""
 
-    def __init__(self, names: Mapping[str, str], words: Mapping[str, str]) -> None:
-        self._tokens = [(token.lower().encode(), kind, True) for token, kind in names.items()]
-        self._tokens += [(word.lower().encode(), kind, False) for word, kind in words.items()]
+    text: str
+    kind: str
+    whole: bool = True
+    exact: bool = False
+
+    def find(self, said: bytes, lower: bytes) -> int:
+        """Where it is in what was said, -1 for nowhere. lower: the same in lower case."""
+        if self.exact:
+            return scan.find(said, self.text.encode(), whole=self.whole)
+        return scan.find(lower, self.text.lower().encode(), whole=self.whole)
+
+
+class Hunter:
+    """Hears answers and looks for tokens."""
+
+    def __init__(self, tokens: Iterable[Token]) -> None:
+        self._tokens = tuple(dict.fromkeys(tokens))
         self.tried = 0
         self.read = 0
         self.findings: list[str] = []
@@ -29,32 +45,35 @@ class Hunter:
     @classmethod
     def of(cls, document: Json, namespace: str) -> "Hunter":
         """For what the operator keeps of a run (the document of `private`); the application's namespace."""
+        names = private.tokens(document, namespace)
         return cls(
-            {**private.tokens(document, namespace), **_answers(document)},
-            dict.fromkeys(private.words(document), "a name of ours"),
+            [
+                *(Token(name, kind) for name, kind in names.items()),
+                *_answers(document),
+                *(Token(word, "a name of ours", whole=False) for word in private.words(document)),
+            ]
         )
 
     def hear(self, question: Question, answer: Answer) -> None:
         """Count the answer, and note each token in it once."""
         self.tried += 1
         self.read += answer.status == 200
-        lower = (answer.head.encode() + b"\n" + answer.body).lower()
-        for token, kind, whole in self._tokens:
-            at = scan.find(lower, token, whole=whole)
+        said = answer.head.encode() + b"\n" + answer.body
+        lower = said.lower()
+        for token in self._tokens:
+            at = token.find(said, lower)
             if at >= 0:
-                text = lower[max(0, at - _AROUND) : at + len(token) + _AROUND].decode(errors="replace")
-                self.findings.append(f"{token.decode()!r} ({kind}) in {question}: …{text}…")
+                around = lower[max(0, at - _AROUND) : at + len(token.text) + _AROUND].decode(errors="replace")
+                self.findings.append(f"{token.text.lower()!r} ({token.kind}) in {question}: …{around}…")
 
 
-def _answers(document: Json) -> dict[str, str]:
-    """The root causes as an agent would hand them in: nobody else writes them like that, but for those
-    that are in no namespace, which `kubectl get events` prints as kind/name."""
-    return {
-        entity: "a root cause"
-        for cause in document["truth"]
-        for entity in (cause["entity"], *cause.get("equivalents", ()))
-        if entity.count("/") > 1
-    }
+def _answers(document: Json) -> Iterator[Token]:
+    """The root causes as an agent would hand them in: nobody else writes them like that. One that is in no
+    namespace is told by its capital alone: `kubectl get events` prints node/NAME."""
+    for cause in document["truth"]:
+        for entity in (cause["entity"], *cause.get("equivalents", ())):
+            if "/" in entity:
+                yield Token(entity, "a root cause", exact=entity.count("/") == 1)
 
 
 async def hunt(door: Kube, document: Json, namespace: str, seconds: float = SECONDS) -> proof.Leak:

@@ -11,6 +11,8 @@ from reprise.faults import registry
 
 # Proves a scenario in a namespace; the last is the digest of its file.
 ProveOne = Callable[[Scenario, str, str], Awaitable[proof.Proof]]
+# In a row. One alert left over from the run before, or one slow minute, is not yet the cluster's state.
+MOST_UNQUIET = 3
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,6 @@ def split(tasks: Sequence[Task]) -> tuple[list[Task], list[Task]]:
     """Those that stay within their namespace, and those that do not."""
     wide = [task for task in tasks if registry.cluster_wide(task.scenario)]
     return [task for task in tasks if task not in wide], wide
-
-
-# In a row. One alert left over from the run before, or one slow minute, is not yet the cluster's state.
-MOST_UNQUIET = 3
 
 
 async def prove(

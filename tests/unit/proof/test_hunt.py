@@ -158,6 +158,7 @@ async def test_a_door_that_answers_nothing_is_no_success() -> None:
     ("text", "findings"),
     [
         ('{"cells": ["node/local-worker", "NodeNotSchedulable"]}', 0),
+        ('{"entity": "Node/local-worker"}', 1),
         ("otel-demo/deployment/frontend", 1),
     ],
 )

@@ -15,7 +15,7 @@ NAMES = (
     "quote-name-gone",
 )
 WIDE = "payment-nowhere-to-run"
-FAR, QUIET, PROVEN, UNSUPPORTED = "unquiet", "failed", "proven", "unsupported"
+UNQUIET, QUIET, PROVEN, UNSUPPORTED = "unquiet", "failed", "proven", "unsupported"
 
 
 def tasks(*names: str) -> list[suite.Task]:
@@ -24,7 +24,7 @@ def tasks(*names: str) -> list[suite.Task]:
 
 
 def proof(scenario: Scenario, how: str) -> Proof:
-    verdict = Verdict.FAILED if how == FAR else Verdict(how)
+    verdict = Verdict.FAILED if how == UNQUIET else Verdict(how)
     return Proof(scenario.name, verdict, "", quiet=how in (QUIET, PROVEN))
 
 
@@ -33,10 +33,12 @@ def proof(scenario: Scenario, how: str) -> Proof:
     [
         pytest.param((PROVEN,) * 5, 5, id="all proven"),
         pytest.param((QUIET,) * 5, 5, id="all failed, each for what is wrong with the scenario"),
-        pytest.param((FAR, FAR, PROVEN, FAR, FAR), 5, id="two in a row, twice"),
-        pytest.param((FAR, FAR, FAR, PROVEN, PROVEN), 3, id="three in a row"),
-        pytest.param((FAR, FAR, UNSUPPORTED, FAR, PROVEN), 4, id="unsupported says nothing of the cluster"),
-        pytest.param((PROVEN, PROVEN, FAR, FAR, FAR), 5, id="three in a row at the end"),
+        pytest.param((UNQUIET, UNQUIET, PROVEN, UNQUIET, UNQUIET), 5, id="two in a row, twice"),
+        pytest.param((UNQUIET, UNQUIET, UNQUIET, PROVEN, PROVEN), 3, id="three in a row"),
+        pytest.param(
+            (UNQUIET, UNQUIET, UNSUPPORTED, UNQUIET, PROVEN), 4, id="unsupported says nothing of the cluster"
+        ),
+        pytest.param((PROVEN, PROVEN, UNQUIET, UNQUIET, UNQUIET), 5, id="three in a row at the end"),
     ],
 )
 async def test_it_stops_when_the_application_is_not_quiet(hows: tuple[str, ...], tried: int) -> None:
@@ -50,7 +52,7 @@ async def test_it_stops_when_the_application_is_not_quiet(hows: tuple[str, ...],
     assert [task.scenario.name for task in left_out] == list(NAMES[tried:])
 
 
-@pytest.mark.parametrize(("how", "tried"), [(PROVEN, [*NAMES[:3], WIDE]), (FAR, [*NAMES[:3]])])
+@pytest.mark.parametrize(("how", "tried"), [(PROVEN, [*NAMES[:3], WIDE]), (UNQUIET, [*NAMES[:3]])])
 async def test_what_the_whole_cluster_feels_comes_last(how: str, tried: list[str]) -> None:
     results: list[Proof] = []
 
